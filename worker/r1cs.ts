@@ -7,6 +7,7 @@
  */
 import { type BinFormat, readSections, requireSection } from "./binfile.ts";
 import { WorkError } from "./errors.ts";
+import { ELEMENT_BYTES, readViewLE, SCALAR_FIELD } from "./field.ts";
 
 /**
  * Three sparse matrices in compressed rows. Row i has the entries from `rowStart[i]` to
@@ -46,9 +47,6 @@ export interface R1cs {
 const FORMAT: BinFormat = { magic: "r1cs", version: 1, code: "KEY_MALFORMED" };
 const SECTION = { header: 1, constraints: 2, labels: 3, customGateList: 4 } as const;
 
-/** Order of BN254's groups. Stated here, too, because this file checks the header against it. */
-const SCALAR_FIELD = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
-const ELEMENT_BYTES = 32;
 const ENTRY_BYTES = 4 + ELEMENT_BYTES;
 const HEADER_BYTES = 4 + ELEMENT_BYTES + 4 * 4 + 8 + 4;
 /** BN254's scalar field has roots of unity of order 2^28: no larger circuit has a Groth16 key. */
@@ -140,7 +138,7 @@ function witnessValues(witness: Uint8Array | readonly bigint[], nWires: number):
 function elementsOf(bytes: Uint8Array): bigint[] {
   const view = viewOf(bytes);
   return Array.from({ length: bytes.length / ELEMENT_BYTES }, (_, i) =>
-    elementAt(view, i * ELEMENT_BYTES),
+    readViewLE(view, i * ELEMENT_BYTES),
   );
 }
 
@@ -154,7 +152,7 @@ function parseHeader(section: Uint8Array) {
   if (section.length !== HEADER_BYTES) {
     throw refused(`has a header of ${section.length} bytes, expected ${HEADER_BYTES}`);
   }
-  const prime = elementAt(view, 4);
+  const prime = readViewLE(view, 4);
   if (prime !== SCALAR_FIELD) {
     throw refused(`is over the field of order ${prime}, expected BN254's (circom --prime bn128)`);
   }
@@ -284,7 +282,7 @@ class CoefficientTable {
   }
 
   #add(view: DataView, at: number, place: number): number {
-    const value = elementAt(view, at);
+    const value = readViewLE(view, at);
     if (value >= SCALAR_FIELD) return -1;
     const index = this.values.length;
     this.values.push(2n * value > SCALAR_FIELD ? value - SCALAR_FIELD : value);
@@ -316,15 +314,6 @@ function hashAt(view: DataView, at: number): number {
     hash ^= hash >>> 15;
   }
   return hash >>> 0;
-}
-
-function elementAt(view: DataView, at: number): bigint {
-  return (
-    view.getBigUint64(at, true) |
-    (view.getBigUint64(at + 8, true) << 64n) |
-    (view.getBigUint64(at + 16, true) << 128n) |
-    (view.getBigUint64(at + 24, true) << 192n)
-  );
 }
 
 function viewOf(bytes: Uint8Array): DataView {
