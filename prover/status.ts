@@ -47,7 +47,7 @@ export function toRpcStatus(error: ProverError): RpcStatus {
 }
 
 /** The error as grpc-js takes it from a handler. */
-export function toServiceError(error: ProverError): grpc.ServerErrorResponse {
+export function toServiceError(error: ProverError): grpc.ServiceError {
   const rich = toRpcStatus(error);
   const metadata = new grpc.Metadata();
   metadata.set(DETAILS_KEY, Buffer.from(toBinary(StatusSchema, rich)));
