@@ -1,0 +1,286 @@
+import { isIPv4, isIPv6 } from "node:net";
+import { availableParallelism } from "node:os";
+
+/** One setting, read from the environment variable of its name in `OPTIONS`. */
+interface Option<T> {
+  /** @throws Error whose message ends the sentence "expected ...". */
+  readonly parse: (text: string) => T;
+  readonly default: T;
+  /** For the table of the README, with the unit. */
+  readonly meaning: string;
+}
+
+/** Every setting of the service. Durations are milliseconds, sizes bytes. */
+export const OPTIONS = {
+  PROVER_LISTEN: option(
+    address,
+    "127.0.0.1:50051",
+    "address and port of ProverService; port 0 takes a free one",
+  ),
+  PROVER_ADMIN_LISTEN: option(address, "127.0.0.1:50052", "address and port of AdminService"),
+  PROVER_TLS_CERT: option(text, "", "PEM file with the server's certificate chain; empty: no TLS"),
+  PROVER_TLS_KEY: option(text, "", "PEM file with the key of that certificate"),
+  PROVER_TLS_CLIENT_CA: option(
+    text,
+    "",
+    "PEM file with the authority that callers' certificates must come from; empty: callers show none",
+  ),
+  PROVER_ALLOW_PLAINTEXT: option(
+    flag,
+    false,
+    "listen without TLS on an address that other machines reach",
+  ),
+  PROVER_CIRCUITS_DIR: option(
+    text,
+    "build/circuits",
+    "folder that holds one folder of artefacts for each circuit",
+  ),
+  PROVER_CIRCUITS: option(
+    names,
+    [],
+    "circuits to load, separated by commas; empty: all in the folder",
+  ),
+  PROVER_ALLOW_DEV_KEYS: option(
+    flag,
+    false,
+    "accept keys made with known secrets, with which anyone forges proofs: for development only",
+  ),
+  PROVER_ENGINE: option(
+    text,
+    "auto",
+    "engine that computes proofs; auto takes the fastest that works here",
+  ),
+  PROVER_THREADS: option(
+    between(1, 256),
+    availableParallelism(),
+    "proofs computed at the same time",
+  ),
+  PROVER_INTAKE_THREADS: option(between(1, 64), 1, "threads that check submitted inputs"),
+  PROVER_INTAKE_MAX: option(
+    between(1, 10_000),
+    32,
+    "inputs waiting to be checked before RESOURCE_EXHAUSTED",
+  ),
+  PROVER_QUEUE_MAX: option(
+    between(1, 1_000_000),
+    256,
+    "jobs waiting for a worker before RESOURCE_EXHAUSTED",
+  ),
+  PROVER_QUEUE_MAX_BYTES: option(
+    between(1024, 2 ** 40),
+    512 * 1024 * 1024,
+    "inputs of waiting jobs, together, before RESOURCE_EXHAUSTED",
+  ),
+  PROVER_ATTEMPTS_MAX: option(between(1, 10), 2, "attempts of a job whose worker dies"),
+  PROVER_JOB_MAX_MS: option(
+    between(100, 86_400_000),
+    600_000,
+    "longest attempt; a longer one fails with JOB_TOO_LONG",
+  ),
+  PROVER_LEASE_MS: option(
+    between(100, 3_600_000),
+    10_000,
+    "a worker that is silent for so long has lost its job",
+  ),
+  PROVER_STOP_GRACE_MS: option(
+    between(0, 60_000),
+    250,
+    "time for a cancelled job to stop by itself before its thread is ended",
+  ),
+  PROVER_DRAIN_MS: option(
+    between(0, 86_400_000),
+    60_000,
+    "time to finish accepted jobs at shutdown",
+  ),
+  PROVER_KEEP_FINISHED_MS: option(
+    between(0, 31_536_000_000),
+    86_400_000,
+    "how long finished jobs can be asked for",
+  ),
+  PROVER_KEEP_FINISHED_MAX: option(
+    between(0, 10_000_000),
+    10_000,
+    "how many finished jobs can be asked for",
+  ),
+  PROVER_KEEP_DEAD_MS: option(
+    between(0, 31_536_000_000),
+    3_600_000,
+    "how long the input of a dead letter is kept for RetryProof",
+  ),
+  PROVER_MESSAGE_MAX_BYTES: option(between(1024, 1 << 30), 16 * 1024 * 1024, "largest request"),
+  PROVER_STREAMS_MAX: option(
+    between(1, 1_000_000),
+    256,
+    "calls at the same time on one connection",
+  ),
+  PROVER_KEEPALIVE_MS: option(
+    between(1_000, 86_400_000),
+    30_000,
+    "silence on a connection before the server pings",
+  ),
+  PROVER_KEEPALIVE_TIMEOUT_MS: option(
+    between(100, 86_400_000),
+    10_000,
+    "silence after a ping before the connection is given up",
+  ),
+  PROVER_LOG_LEVEL: option(
+    oneOf("debug", "info", "warn", "error", "silent"),
+    "info",
+    "least severe event that is logged",
+  ),
+} as const;
+
+type Options = typeof OPTIONS;
+
+/** PROVER_QUEUE_MAX is `config.queueMax`. */
+type CamelCase<S extends string> = S extends `${infer Head}_${infer Tail}`
+  ? `${Lowercase<Head>}${Capitalize<CamelCase<Tail>>}`
+  : Lowercase<S>;
+type FieldOf<Name> = Name extends `PROVER_${infer Rest}` ? CamelCase<Rest> : never;
+
+export type Config = {
+  readonly [Name in keyof Options as FieldOf<Name>]: ReturnType<Options[Name]["parse"]>;
+};
+
+/** Every problem of a configuration, one line each. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/**
+ * The configuration in `environment`, with `overrides` (by variable name) before it. Frozen.
+ *
+ * @throws ConfigError with all problems at once.
+ */
+export function parseConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  overrides: Readonly<Record<string, string | undefined>> = {},
+): Config {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, { parse, default: fallback }] of Object.entries<Option<unknown>>(OPTIONS)) {
+    const given = overrides[name] ?? environment[name];
+    try {
+      // An empty variable is how shells and manifests say "not set".
+      values[fieldName(name)] = given === undefined || given === "" ? fallback : parse(given);
+    } catch (rule) {
+      problems.push(`${name}: got "${given}", expected ${(rule as Error).message}`);
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  const config = values as unknown as Config;
+  problems.push(...contradictions(config));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+/** Variables that look like settings and are none: most likely misspelt. Kubernetes adds some of its own. */
+export function unknownSettings(
+  environment: Readonly<Record<string, string | undefined>>,
+): string[] {
+  return Object.keys(environment).filter(
+    (name) => name.startsWith("PROVER_") && !(name in OPTIONS),
+  );
+}
+
+/** The settings as a Markdown table: name, default, meaning. */
+export function optionsTable(): string {
+  const rows = Object.entries<Option<unknown>>(OPTIONS).map(([name, row]) => {
+    // The number of cores is this machine's, not the reader's.
+    const shown = name === "PROVER_THREADS" ? "number of cores" : String(row.default) || "(empty)";
+    return `| \`${name}\` | ${shown} | ${row.meaning} |`;
+  });
+  return ["| variable | default | meaning |", "|---|---|---|", ...rows].join("\n");
+}
+
+function contradictions(config: Config): string[] {
+  const problems: string[] = [];
+  const hasTls = config.tlsCert !== "";
+  if (hasTls !== (config.tlsKey !== "")) {
+    problems.push(
+      "PROVER_TLS_CERT and PROVER_TLS_KEY: got one without the other, expected both or none",
+    );
+  }
+  if (config.tlsClientCa !== "" && !hasTls) {
+    problems.push(
+      "PROVER_TLS_CLIENT_CA: got a file, but PROVER_TLS_CERT is empty; callers' certificates need TLS",
+    );
+  }
+  for (const [name, listen] of [
+    ["PROVER_LISTEN", config.listen],
+    ["PROVER_ADMIN_LISTEN", config.adminListen],
+  ] as const) {
+    if (!hasTls && !config.allowPlaintext && !isLoopback(listen)) {
+      problems.push(
+        `${name}: got ${listen} without TLS, which lets the network read batches and call the service. ` +
+          "Set PROVER_TLS_CERT and PROVER_TLS_KEY, listen on 127.0.0.1, or set PROVER_ALLOW_PLAINTEXT=true",
+      );
+    }
+  }
+  return problems;
+}
+
+function isLoopback(listen: string): boolean {
+  const host = listen.slice(0, listen.lastIndexOf(":"));
+  return host === "localhost" || host === "[::1]" || (isIPv4(host) && host.startsWith("127."));
+}
+
+function fieldName(variable: string): string {
+  return variable
+    .slice("PROVER_".length)
+    .toLowerCase()
+    .replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function option<T>(parse: (text: string) => T, fallback: NoInfer<T>, meaning: string): Option<T> {
+  return { parse, default: fallback, meaning };
+}
+
+function text(value: string): string {
+  return value;
+}
+
+function names(value: string): readonly string[] {
+  const list = value.split(",").map((name) => name.trim());
+  if (list.includes("")) throw new Error("names separated by single commas");
+  return list;
+}
+
+function flag(value: string): boolean {
+  // Not 1 or yes: a setting that lowers security must be spelt out.
+  if (value !== "true" && value !== "false") throw new Error("true or false");
+  return value === "true";
+}
+
+function between(least: number, most: number): (text: string) => number {
+  return (value) => {
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (!(number >= least && number <= most)) {
+      throw new Error(`a whole number from ${least} to ${most}`);
+    }
+    return number;
+  };
+}
+
+function oneOf<const T extends string>(...choices: readonly T[]): (text: string) => T {
+  return (value) => {
+    const choice = choices.find((candidate) => candidate === value);
+    if (choice === undefined) throw new Error(`one of ${choices.join(", ")}`);
+    return choice;
+  };
+}
+
+function address(value: string): string {
+  const match = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(value);
+  const isHost = match?.[1] === undefined || isIPv6(match[1]);
+  if (match === null || !isHost || Number(match[3]) > 65_535) {
+    throw new Error("host:port, for example 127.0.0.1:50051 or [::1]:50051");
+  }
+  return value;
+}

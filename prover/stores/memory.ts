@@ -1,0 +1,396 @@
+import { randomUUID } from "node:crypto";
+import { ProverError } from "../errors.ts";
+import {
+  isFinal,
+  type Job,
+  type JobEvent,
+  type JobFailure,
+  type JobInput,
+  type JobPriority,
+  type JobStage,
+  PRIORITIES,
+} from "../job.ts";
+import type {
+  Claim,
+  JobFilter,
+  JobPage,
+  JobReference,
+  JobStore,
+  Lease,
+  NewJob,
+  PurgeFilter,
+  Settlement,
+  StoreStats,
+} from "../job-store.ts";
+import { Endings, type EndingsOptions } from "./endings.ts";
+import { Line } from "./line.ts";
+import { Row } from "./row.ts";
+
+export interface MemoryStoreOptions extends Omit<EndingsOptions, "deadMaxBytes"> {
+  readonly queueMax: number;
+  /** Inputs of waiting jobs, together; and as many again of dead letters. */
+  readonly queueMaxBytes: number;
+  readonly attemptsMax: number;
+  readonly leaseMs: number;
+}
+
+/** A rough guess of when a full line has moved: callers spread their retries around it. */
+const FULL_RETRY_MS = 1_000;
+
+/** Jobs in this process's memory: nothing survives it. For tests, development and single machines. */
+export class MemoryStore implements JobStore {
+  readonly isShared = false;
+  readonly #options: MemoryStoreOptions;
+  readonly #now: () => number;
+  readonly #rows = new Map<string, Row>();
+  readonly #byRequestId = new Map<string, Row>();
+  readonly #waiting: Readonly<Record<JobPriority, Line<Row>>> = {
+    HIGH: new Line(),
+    NORMAL: new Line(),
+    LOW: new Line(),
+  };
+  readonly #running = new Set<Row>();
+  /** Waiting or running jobs that may expire. */
+  readonly #expiring = new Set<Row>();
+  readonly #endings: Endings;
+  readonly #listeners = new Set<() => void>();
+  #queuedBytes = 0;
+  #ordinal = 0;
+
+  constructor(options: MemoryStoreOptions, dependencies: { readonly now?: () => number } = {}) {
+    this.#options = options;
+    this.#endings = new Endings({ ...options, deadMaxBytes: options.queueMaxBytes });
+    this.#now = dependencies.now ?? Date.now;
+  }
+
+  async submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
+    const known = this.#byRequestId.get(wanted.requestId);
+    if (known !== undefined) return { job: sameContent(known.job, wanted), created: false };
+    this.#checkRoom(wanted.input.bytes.length);
+    const { input, ...described } = wanted;
+    const row = new Row(newJob(described, this.#now()), input, this.#ordinal++, this.#now);
+    this.#rows.set(row.job.jobId, row);
+    this.#byRequestId.set(row.job.requestId, row);
+    if (row.job.expireMs !== undefined) this.#expiring.add(row);
+    this.#enqueue(row, "back", {});
+    return { job: row.job, created: true };
+  }
+
+  async get(reference: JobReference): Promise<Job | undefined> {
+    return this.#find(reference)?.job;
+  }
+
+  async position(jobId: string): Promise<number> {
+    const row = this.#rows.get(jobId);
+    if (row?.job.state !== "QUEUED") return 0;
+    let ahead = 0;
+    for (const priority of PRIORITIES) {
+      if (priority === row.job.priority) return ahead + this.#waiting[priority].ahead(row.place);
+      ahead += this.#waiting[priority].size;
+    }
+    return ahead;
+  }
+
+  async list(filter: JobFilter, limit: number, cursor: number | undefined): Promise<JobPage> {
+    const jobs: Job[] = [];
+    let last: number | undefined;
+    for (const { job, ordinal } of [...this.#rows.values()].reverse()) {
+      if ((cursor !== undefined && ordinal >= cursor) || !matches(job, filter)) continue;
+      if (jobs.length === limit) return { jobs, nextCursor: last };
+      jobs.push({ ...job, result: undefined });
+      last = ordinal;
+    }
+    return { jobs, nextCursor: undefined };
+  }
+
+  async *events(
+    reference: JobReference,
+    afterSequence: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<JobEvent> {
+    const row = this.#require(reference);
+    const { jobId } = row.job;
+    let seen = afterSequence;
+    if (seen === 0 || (isFinal(row.job.state) && seen >= row.job.sequence)) {
+      yield row.snapshot();
+      seen = row.job.sequence;
+    }
+    while (!signal.aborted) {
+      if (!this.#rows.has(jobId)) throw unknownJob();
+      for (const event of row.eventsAfter(seen)) {
+        seen = event.sequence;
+        yield event;
+        if (isFinal(event.job.state)) return;
+      }
+      if (seen >= row.job.sequence) {
+        if (isFinal(row.job.state)) return;
+        await row.nextWake(signal);
+      }
+    }
+  }
+
+  async cancel(reference: JobReference): Promise<Job> {
+    const row = this.#require(reference);
+    if (row.job.state === "QUEUED") this.#finish(row, { state: "CANCELLED" });
+    if (row.job.state === "RUNNING" && !row.job.cancelRequested) {
+      row.change({ cancelRequested: true });
+      row.revoke("cancelled");
+    }
+    return row.job;
+  }
+
+  async claim(): Promise<Claim | undefined> {
+    const row = this.#nextWaiting();
+    if (row === undefined) return undefined;
+    this.#leaveLine(row);
+    const lease = {
+      token: randomUUID(),
+      deadlineMs: this.#now() + this.#options.leaseMs,
+      revoke: new AbortController(),
+    };
+    row.lease = lease;
+    this.#running.add(row);
+    row.change({
+      state: "RUNNING",
+      attempts: row.job.attempts + 1,
+      startedMs: this.#now(),
+      progressPercent: 0,
+    });
+    return {
+      lease: { jobId: row.job.jobId, token: lease.token },
+      job: row.job,
+      input: row.input as JobInput,
+      revoked: lease.revoke.signal,
+    };
+  }
+
+  async heartbeat(lease: Lease, stage: JobStage, progressPercent: number): Promise<boolean> {
+    const row = this.#leased(lease);
+    if (row?.lease === undefined) return false;
+    row.lease.deadlineMs = this.#now() + this.#options.leaseMs;
+    if (row.job.stage !== stage || row.job.progressPercent !== progressPercent) {
+      row.change({ stage, progressPercent });
+    }
+    return true;
+  }
+
+  async settle(lease: Lease, settlement: Settlement): Promise<Job | undefined> {
+    const row = this.#leased(lease);
+    if (row === undefined) return undefined;
+    this.#settleRow(row, settlement);
+    return row.job;
+  }
+
+  onWork(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async retry(reference: JobReference): Promise<Job> {
+    const row = this.#require(reference);
+    if (!this.#endings.isDeadLetter(row)) {
+      throw new ProverError(
+        "JOB_NOT_RETRYABLE",
+        `job ${row.job.jobId} is ${row.job.state}: only a dead letter (FAILED, retryable, input still kept) can be retried. Submit it anew under another request id`,
+      );
+    }
+    this.#checkRoom(row.inputBytes);
+    this.#endings.revive(row);
+    if (row.job.expireMs !== undefined) this.#expiring.add(row);
+    this.#enqueue(row, "back", { attempts: 0, endedMs: undefined, failure: undefined });
+    return row.job;
+  }
+
+  async purge(filter: PurgeFilter): Promise<number> {
+    let count = 0;
+    for (const row of [...this.#rows.values()]) {
+      const { state, endedMs } = row.job;
+      if (!isFinal(state) || endedMs === undefined) continue;
+      if (filter.states.length > 0 && !filter.states.some((wanted) => wanted === state)) continue;
+      if (filter.endedBeforeMs !== undefined && endedMs >= filter.endedBeforeMs) continue;
+      this.#forget(row);
+      count++;
+    }
+    return count;
+  }
+
+  async sweep(): Promise<void> {
+    const now = this.#now();
+    for (const row of this.#expiring) {
+      if ((row.job.expireMs as number) > now) continue;
+      if (row.job.state === "QUEUED") this.#finish(row, { state: "EXPIRED" });
+      else row.revoke("expired");
+    }
+    for (const row of this.#running) {
+      if (row.lease === undefined || row.lease.deadlineMs > now) continue;
+      row.revoke("lost");
+      this.#settleRow(row, { kind: "failed", failure: silentWorker(this.#options.leaseMs) });
+    }
+    this.#endings.sweep(now, (row) => this.#forget(row));
+  }
+
+  async stats(): Promise<StoreStats> {
+    const oldest = PRIORITIES.map((priority) => this.#waiting[priority].first()?.job.createdMs);
+    return {
+      queuedCount: this.#queuedCount(),
+      queuedBytes: this.#queuedBytes,
+      runningCount: this.#running.size,
+      oldestQueuedMs: oldest.reduce(
+        (least, time) => (least === undefined || (time ?? least) < least ? time : least),
+        undefined,
+      ),
+    };
+  }
+
+  #find(reference: JobReference): Row | undefined {
+    return "jobId" in reference
+      ? this.#rows.get(reference.jobId)
+      : this.#byRequestId.get(reference.requestId);
+  }
+
+  #require(reference: JobReference): Row {
+    const row = this.#find(reference);
+    if (row === undefined) throw unknownJob();
+    return row;
+  }
+
+  #leased(lease: Lease): Row | undefined {
+    const row = this.#rows.get(lease.jobId);
+    return row?.lease?.token === lease.token ? row : undefined;
+  }
+
+  #queuedCount(): number {
+    return PRIORITIES.reduce((count, priority) => count + this.#waiting[priority].size, 0);
+  }
+
+  #checkRoom(inputBytes: number): void {
+    const { queueMax, queueMaxBytes } = this.#options;
+    const refuse = (got: string) =>
+      new ProverError("QUEUE_FULL", `queue: got ${got}. Repeat later with the same request id`, {
+        retryAfterMs: FULL_RETRY_MS,
+      });
+    const count = this.#queuedCount();
+    if (count >= queueMax) throw refuse(`${count} jobs waiting, expected fewer than ${queueMax}`);
+    if (this.#queuedBytes + inputBytes > queueMaxBytes) {
+      throw refuse(
+        `${this.#queuedBytes} bytes waiting and ${inputBytes} more, expected at most ${queueMaxBytes}`,
+      );
+    }
+  }
+
+  #nextWaiting(): Row | undefined {
+    const now = this.#now();
+    for (const priority of PRIORITIES) {
+      const line = this.#waiting[priority];
+      for (let row = line.first(); row !== undefined; row = line.first()) {
+        if (row.job.expireMs === undefined || row.job.expireMs > now) return row;
+        this.#finish(row, { state: "EXPIRED" });
+      }
+    }
+    return undefined;
+  }
+
+  #enqueue(row: Row, end: "front" | "back", changes: Partial<Job>): void {
+    const line = this.#waiting[row.job.priority];
+    row.place = end === "back" ? line.push(row) : line.unshift(row);
+    this.#queuedBytes += row.inputBytes;
+    row.change({ ...changes, state: "QUEUED", stage: undefined, progressPercent: 0 });
+    for (const listener of this.#listeners) listener();
+  }
+
+  #leaveLine(row: Row): void {
+    this.#waiting[row.job.priority].remove(row.place);
+    this.#queuedBytes -= row.inputBytes;
+  }
+
+  #settleRow(row: Row, settlement: Settlement): void {
+    row.lease = undefined;
+    this.#running.delete(row);
+    const { cancelRequested, expireMs, attempts } = row.job;
+    const isExpired = expireMs !== undefined && expireMs <= this.#now();
+    if (cancelRequested) this.#finish(row, { state: "CANCELLED" });
+    else if (settlement.kind === "succeeded") {
+      this.#finish(row, { state: "SUCCEEDED", result: settlement.result });
+    } else if (isExpired) this.#finish(row, { state: "EXPIRED" });
+    else if (settlement.kind === "stopped") this.#enqueue(row, "front", { attempts: attempts - 1 });
+    else if (settlement.failure.retryable && attempts < this.#options.attemptsMax) {
+      this.#enqueue(row, "front", {});
+    } else this.#finish(row, { state: "FAILED", failure: settlement.failure });
+  }
+
+  #finish(row: Row, changes: Partial<Job>): void {
+    if (row.job.state === "QUEUED") this.#leaveLine(row);
+    this.#expiring.delete(row);
+    this.#endings.add(row, changes.failure?.retryable === true);
+    row.change({
+      ...changes,
+      stage: undefined,
+      progressPercent: 0,
+      cancelRequested: false,
+      endedMs: this.#now(),
+    });
+  }
+
+  #forget(row: Row): void {
+    this.#endings.remove(row);
+    this.#rows.delete(row.job.jobId);
+    this.#byRequestId.delete(row.job.requestId);
+    row.wake();
+  }
+}
+
+function newJob(described: Omit<NewJob, "input">, nowMs: number): Job {
+  return {
+    ...described,
+    jobId: randomUUID(),
+    state: "QUEUED",
+    stage: undefined,
+    progressPercent: 0,
+    attempts: 0,
+    cancelRequested: false,
+    createdMs: nowMs,
+    startedMs: undefined,
+    endedMs: undefined,
+    sequence: 0,
+    failure: undefined,
+    result: undefined,
+  };
+}
+
+function sameContent(known: Job, wanted: NewJob): Job {
+  if (known.contentSha256 === wanted.contentSha256) return known;
+  throw new ProverError(
+    "REQUEST_ID_REUSED",
+    `request_id: got "${wanted.requestId}" with content ${wanted.contentSha256}, but it stands for content ${known.contentSha256}. Choose a new request id for another proof`,
+    {
+      violations: [
+        { field: "request_id", description: "stands for other content already; choose a new one" },
+      ],
+    },
+  );
+}
+
+function matches(job: Job, { states, circuitId, labels }: JobFilter): boolean {
+  return (
+    (states.length === 0 || states.includes(job.state)) &&
+    (circuitId === undefined || job.circuitId === circuitId) &&
+    Object.entries(labels).every(
+      ([name, value]) => Object.hasOwn(job.labels, name) && job.labels[name] === value,
+    )
+  );
+}
+
+function unknownJob(): ProverError {
+  return new ProverError(
+    "JOB_UNKNOWN",
+    "no such job: it was never accepted here or is forgotten. Submit it again with its request id",
+  );
+}
+
+function silentWorker(leaseMs: number): JobFailure {
+  return {
+    reason: "WORKER_LOST",
+    message: `the worker was silent for more than ${leaseMs} ms`,
+    retryable: true,
+  };
+}
