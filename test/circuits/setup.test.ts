@@ -1,0 +1,351 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import * as snarkjs from "snarkjs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type DevKeyProgress, trapdoorOf, writeDevKey } from "../../circuits/setup/dev.ts";
+import { domainLog2, evaluateKey, evaluateQuotientBases } from "../../circuits/setup/evaluation.ts";
+import { FixedBase, type Group, POINT_BYTES } from "../../circuits/setup/fixed-base.ts";
+import { GeneratorPool } from "../../circuits/setup/generator-pool.ts";
+import { lagrangeValues } from "../../circuits/setup/lagrange.ts";
+import { assertUsableKey, isDevKey, readKeyIdentity } from "../../circuits/setup/usable-key.ts";
+import { readSections } from "../../worker/binfile.ts";
+import { G1, type G1Point, G2, type G2Point } from "../../worker/curve.ts";
+import { invert, mod, power, SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
+import { proofFromJson } from "../../worker/proof.ts";
+import { parseR1cs } from "../../worker/r1cs.ts";
+import { verificationKeyFromJson, verificationKeyToJson } from "../../worker/verification-key.ts";
+import { parseZkey, readG1, readG2 } from "../../worker/zkey.ts";
+import { type Pair, pairingProductIsOne, verifyWithNoble } from "./pairing.ts";
+import {
+  chain,
+  compile,
+  endSnarkjs,
+  MULTIPLIER,
+  prove,
+  type SmallCircuit,
+  smallPowersOfTau,
+} from "./small-circuit.ts";
+
+const FORMAT = { magic: "zkey", version: 1, code: "KEY_MALFORMED" } as const;
+const R = SCALAR_FIELD;
+
+let multiplier: SmallCircuit;
+let long: SmallCircuit;
+beforeAll(async () => {
+  multiplier = await compile(MULTIPLIER);
+  long = await compile(chain(1500));
+});
+afterAll(async () => {
+  await rm(multiplier.folder, { recursive: true });
+  await rm(long.folder, { recursive: true });
+  await endSnarkjs();
+});
+
+async function devKey(circuit: SmallCircuit, seed: string, threads = 2): Promise<string> {
+  const name = createHash("sha256").update(`${seed}/${threads}`).digest("hex").slice(0, 12);
+  const zkeyPath = join(circuit.folder, `${name}.zkey`);
+  await writeDevKey({ r1csPath: circuit.r1csPath, zkeyPath, seed, threads });
+  return zkeyPath;
+}
+
+const viewOf = (bytes: Uint8Array): DataView =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const scalarBytes = (scalars: readonly bigint[]): Uint8Array =>
+  Buffer.concat(scalars.map(toBytesLE));
+
+describe("circuits / setup / lagrange", () => {
+  it("equals the product formula on every index of a domain of eight", () => {
+    const tau = 123_456_789n;
+    const root = power(5n, (R - 1n) / 8n, R);
+    const points = Array.from({ length: 8 }, (_, i) => power(root, BigInt(i), R));
+    const expected = points.map((x, i) =>
+      points.reduce(
+        (product, other, j) =>
+          i === j ? product : mod(product * (tau - other) * invert(x - other, R), R),
+        1n,
+      ),
+    );
+    expect(lagrangeValues(3, tau)).toEqual(expected);
+    expect(lagrangeValues(3, tau, true)).toEqual([1, 3, 5, 7].map((i) => expected[i]));
+  });
+
+  it("sums to 1, and weighted with the domain's points to tau", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 9 }), fc.bigInt(2n, R - 1n), (log2, tau) => {
+        const values = lagrangeValues(log2, tau);
+        const root = power(5n, (R - 1n) >> BigInt(log2), R);
+        expect(values.reduce((sum, v) => (sum + v) % R, 0n)).toBe(1n);
+        const weighted = values.reduce((sum, v, i) => sum + v * power(root, BigInt(i), R), 0n);
+        expect(weighted % R).toBe(tau);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("refuses a tau inside the domain, and a domain that the field does not have", () => {
+    expect(() => lagrangeValues(4, R - 1n)).toThrow(/tau lies in the domain/);
+    expect(() => lagrangeValues(29, 7n)).toThrow(RangeError);
+  });
+});
+
+describe("circuits / setup / fixed base", () => {
+  const edges = [0n, 1n, 2n, 3n, R - 1n, R - 2n, 1n << 253n, (1n << 253n) - 1n];
+
+  it.each([2, 3, 8, 13])("equals bigint arithmetic in both groups with windows of %i bits", (w) => {
+    const around = [w - 1, w, 2 * w].flatMap((k) =>
+      [-1n, 0n, 1n].map((d) => (1n << BigInt(k)) + d),
+    );
+    const random = fc.sample(fc.bigInt(0n, R - 1n), { numRuns: 20, seed: 20_261_122 + w });
+    const scalars = [...edges, ...around, ...random];
+    const points = (group: Group): DataView => {
+      const bytes = new Uint8Array(scalars.length * POINT_BYTES[group]);
+      new FixedBase(group, w).multiply(scalarBytes(scalars), bytes);
+      return viewOf(bytes);
+    };
+    const [inG1, inG2] = [points("g1"), points("g2")];
+    scalars.forEach((scalar, i) => {
+      expect(readG1(inG1, i * 64), `${scalar} in G1`).toEqual(G1.multiply(G1.generator, scalar));
+      expect(readG2(inG2, i * 128), `${scalar} in G2`).toEqual(G2.multiply(G2.generator, scalar));
+    });
+  });
+
+  it("refuses buffers whose lengths do not fit together", () => {
+    const table = new FixedBase("g1", 4);
+    expect(() => table.multiply(new Uint8Array(31), new Uint8Array(64))).toThrow(RangeError);
+    expect(() => table.multiply(new Uint8Array(32), new Uint8Array(128))).toThrow(RangeError);
+  });
+});
+
+describe("circuits / setup / generator pool", () => {
+  it("returns the points in order over any number of threads, and counts all of them", async () => {
+    const scalars = Array.from({ length: 2500 }, (_, i) => BigInt(i) ** 9n);
+    const [one, three] = await Promise.all(
+      [1, 3].map(async (threads) => {
+        await using pool = new GeneratorPool({ g1: 2500, g2: 0 }, threads);
+        const counts: number[] = [];
+        const points = await pool.multiply("g1", scalars, (done) => counts.push(done));
+        expect(counts.at(-1)).toBe(2500);
+        return points;
+      }),
+    );
+    expect(one).toEqual(three);
+    const last = viewOf((one as Uint8Array).subarray(-64));
+    expect(readG1(last, 0)).toEqual(G1.multiply(G1.generator, 2499n ** 9n));
+  });
+
+  it("rejects when a thread fails", async () => {
+    await using pool = new GeneratorPool({ g1: 8, g2: 8 }, 1);
+    await expect(pool.multiply("g7" as Group, [1n])).rejects.toThrow();
+  });
+
+  it("returns nothing for nothing", async () => {
+    await using pool = new GeneratorPool({ g1: 8, g2: 8 }, 1);
+    expect((await pool.multiply("g2", [])).length).toBe(0);
+  });
+});
+
+describe("circuits / setup / dev", () => {
+  const cases = [
+    { name: "the multiplier", circuit: () => multiplier, input: { a: 6n, b: 7n, unused: 5n } },
+    { name: "1,500 constraints", circuit: () => long, input: { start: 3n, factor: R - 9n } },
+  ];
+
+  it.each(cases)("makes a key for $name whose proofs verify", async ({ circuit, input }) => {
+    const zkeyPath = await devKey(circuit(), "proves");
+    const { proof, publicSignals } = await prove(circuit(), zkeyPath, input);
+    const keyJson = await snarkjs.zKey.exportVerificationKey(zkeyPath);
+    expect(await snarkjs.groth16.verify(keyJson, publicSignals, proof)).toBe(true);
+
+    const { verificationKey: key } = await readKeyIdentity(zkeyPath);
+    const signals = publicSignals.map(BigInt);
+    expect(verifyWithNoble(key, signals, proofFromJson(proof))).toBe(true);
+    for (const [i, signal] of signals.entries()) {
+      const changed = signals.with(i, mod(signal + 1n, R));
+      expect(verifyWithNoble(key, changed, proofFromJson(proof)), `signal ${i}`).toBe(false);
+    }
+  });
+
+  it("has the same verification key as snarkjs reads from the file", async () => {
+    const zkeyPath = await devKey(multiplier, "same");
+    const { verificationKey } = await readKeyIdentity(zkeyPath);
+    const exported = await snarkjs.zKey.exportVerificationKey(zkeyPath);
+    expect(exported).toMatchObject(verificationKeyToJson(verificationKey));
+    expect(verificationKeyFromJson(verificationKeyToJson(verificationKey))).toEqual(
+      verificationKey,
+    );
+  });
+
+  it("gives the same bytes for the same seed, whatever the number of threads", async () => {
+    const [first, second, other] = await Promise.all([
+      devKey(multiplier, "seed", 1).then((path) => readFile(path)),
+      devKey(multiplier, "seed", 3).then((path) => readFile(path)),
+      devKey(multiplier, "Seed", 1).then((path) => readFile(path)),
+    ]);
+    expect(first.equals(second)).toBe(true);
+    expect(first.equals(other)).toBe(false);
+  });
+
+  it("derives secrets that differ from one another and from 0 and 1", () => {
+    const { tau, alpha, beta, delta } = trapdoorOf("any");
+    expect(new Set([0n, 1n, tau, alpha, beta, delta]).size).toBe(6);
+    expect(trapdoorOf("other").tau).not.toBe(tau);
+  });
+
+  it("writes what the worker's strict reader accepts, marked as a development key", async () => {
+    const zkey = parseZkey(await readFile(await devKey(long, "strict")));
+    expect(zkey).toMatchObject({ isDevKey: true, nPublic: 2, domainSize: 2048 });
+  });
+
+  it("satisfies the key's own equations, by pairings", async () => {
+    const zkey = parseZkey(await readFile(await devKey(multiplier, "laws")));
+    const { alpha1, beta2, gamma2, delta2, ic } = zkey.verificationKey;
+    const g1 = (section: Uint8Array, i: number): G1Point => readG1(viewOf(section), 64 * i);
+    const g2 = (section: Uint8Array, i: number): G2Point => readG2(viewOf(section), 128 * i);
+    const equal = (left: Pair, ...right: Pair[]): boolean =>
+      pairingProductIsOne([[G1.negate(left[0]), left[1]], ...right]);
+
+    expect(equal([zkey.beta1, G2.generator], [G1.generator, beta2])).toBe(true);
+    expect(equal([zkey.delta1, G2.generator], [G1.generator, delta2])).toBe(true);
+    // C at tau by its definition: product <== a * b is row 0, and wire 1 its only entry in C.
+    const r1cs = parseR1cs(await readFile(multiplier.r1csPath));
+    expect([...r1cs.c.wire]).toEqual([1]);
+    const entry = r1cs.coefficients[r1cs.c.coefficient[0] as number] as bigint;
+    const [row0] = lagrangeValues(Math.log2(zkey.domainSize), trapdoorOf("laws").tau);
+    const cAtTau = (wire: number): bigint => (wire === 1 ? mod(entry * (row0 as bigint), R) : 0n);
+    for (let wire = 0; wire < zkey.nVars; wire++) {
+      const [a, b1, b2] = [g1(zkey.a, wire), g1(zkey.b1, wire), g2(zkey.b2, wire)];
+      expect(equal([b1, G2.generator], [G1.generator, b2]), `B of wire ${wire}`).toBe(true);
+      const isPublic = wire <= zkey.nPublic;
+      const k = isPublic ? (ic[wire] as G1Point) : g1(zkey.c, wire - zkey.nPublic - 1);
+      const cTerm = G1.multiply(G1.generator, cAtTau(wire));
+      const law = equal(
+        [k, isPublic ? gamma2 : delta2],
+        [a, beta2],
+        [alpha1, b2],
+        [cTerm, G2.generator],
+      );
+      expect(law, `beta A + alpha B + C of wire ${wire}`).toBe(true);
+    }
+  });
+
+  it("reports progress stage by stage up to the last point", async () => {
+    const seen: DevKeyProgress[] = [];
+    const zkeyPath = join(long.folder, "progress.zkey");
+    const onProgress = (progress: DevKeyProgress): void => void seen.push(progress);
+    await writeDevKey({ r1csPath: long.r1csPath, zkeyPath, seed: "p", onProgress });
+    const last = new Map(seen.map(({ stage, done, total }) => [stage, { done, total }]));
+    expect([...last.keys()].sort()).toEqual(
+      ["a", "b1", "b2", "c", "evaluate", "h", "read", "write"].sort(),
+    );
+    for (const [stage, { done, total }] of last) expect(done, stage).toBe(total);
+    expect(last.get("h")?.total).toBe(2048);
+  });
+
+  it("leaves nothing behind when it fails", async () => {
+    const before = await readdir(multiplier.folder);
+    const bad = join(multiplier.folder, "circuit.circom");
+    const zkeyPath = join(multiplier.folder, "never.zkey");
+    await expect(writeDevKey({ r1csPath: bad, zkeyPath, seed: "x" })).rejects.toMatchObject({
+      code: "KEY_MALFORMED",
+    });
+    const nowhere = join(multiplier.folder, "no-such-folder", "key.zkey");
+    await expect(
+      writeDevKey({ r1csPath: multiplier.r1csPath, zkeyPath: nowhere, seed: "x" }),
+    ).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await readdir(multiplier.folder)).toEqual(before);
+  });
+
+  it("divides the evaluated sums between public and private wires", async () => {
+    const r1cs = parseR1cs(await readFile(multiplier.r1csPath));
+    const scalars = evaluateKey(r1cs, trapdoorOf("x"));
+    expect(scalars.publicInputs.length).toBe(r1cs.nPublic + 1);
+    expect(scalars.c.length).toBe(r1cs.nWires - r1cs.nPublic - 1);
+    expect(evaluateQuotientBases(domainLog2(r1cs), trapdoorOf("x")).length).toBe(8);
+  });
+});
+
+describe("circuits / setup against snarkjs's own", () => {
+  let initial: string;
+
+  beforeAll(async () => {
+    initial = join(multiplier.folder, "initial.zkey");
+    const prepared = await smallPowersOfTau(multiplier.folder, 4);
+    await snarkjs.zKey.newZKey(multiplier.r1csPath, prepared, initial);
+  });
+
+  it("has the same sections, sizes, coefficients and points at infinity", async () => {
+    const ours = readSections(await readFile(await devKey(multiplier, "twin")), FORMAT);
+    const theirs = readSections(await readFile(initial), FORMAT);
+    const sizes = (sections: Map<number, Uint8Array>): [number, number][] =>
+      [...sections].map(([type, bytes]): [number, number] => [type, bytes.length]).sort();
+    expect(sizes(ours)).toEqual(sizes(theirs));
+
+    const entries = (section: Uint8Array | undefined): string[] =>
+      Array.from({ length: (section?.length ?? 0) / 44 }, (_, i) =>
+        Buffer.from(section as Uint8Array).toString("hex", 4 + 44 * i, 48 + 44 * i),
+      ).sort();
+    expect(entries(ours.get(4)).length).toBe(6);
+    expect(entries(ours.get(4))).toEqual(entries(theirs.get(4)));
+
+    const infinities = (section: Uint8Array | undefined, stride: number): boolean[] =>
+      Array.from({ length: (section?.length ?? 0) / stride }, (_, i) =>
+        (section as Uint8Array).subarray(stride * i, stride * (i + 1)).every((byte) => byte === 0),
+      );
+    for (const [type, stride] of [
+      [3, 64],
+      [5, 64],
+      [6, 64],
+      [7, 128],
+      [8, 64],
+    ] as const) {
+      const [got, expected] = [ours, theirs].map((s) => infinities(s.get(type), stride));
+      expect(got, `section ${type}`).toEqual(expected);
+    }
+    expect(infinities(ours.get(6), 64)).toContain(true);
+  });
+
+  it("refuses snarkjs's key without a contribution under every policy", async () => {
+    const key = await readKeyIdentity(initial);
+    expect(key.isDevKey).toBe(false);
+    for (const allowDevKeys of [false, true]) {
+      expect(() => assertUsableKey(key, { allowDevKeys })).toThrow(
+        expect.objectContaining({ code: "KEY_REFUSED", message: expect.stringMatching(/gamma/) }),
+      );
+    }
+  });
+});
+
+describe("circuits / setup / usable key", () => {
+  it("refuses a development key unless it is allowed by name", async () => {
+    const zkeyPath = await devKey(multiplier, "policy");
+    const key = await readKeyIdentity(zkeyPath);
+    expect(key.isDevKey).toBe(true);
+    expect(() => assertUsableKey(key, { allowDevKeys: true })).not.toThrow();
+    expect(() => assertUsableKey(key, { allowDevKeys: false })).toThrow(
+      expect.objectContaining({ code: "KEY_REFUSED", message: expect.stringMatching(/forge/) }),
+    );
+    const sections = readSections(await readFile(zkeyPath), FORMAT);
+    expect(isDevKey(sections.get(10) as Uint8Array)).toBe(true);
+    expect(isDevKey(new Uint8Array(68))).toBe(false);
+  });
+
+  it("refuses a key whose delta is at infinity or outside the subgroup", async () => {
+    const key = await readKeyIdentity(await devKey(multiplier, "policy"));
+    const infinity: G2Point = { x: [0n, 0n], y: [0n, 0n] };
+    const bad = { ...key, verificationKey: { ...key.verificationKey, delta2: infinity } };
+    expect(() => assertUsableKey(bad, { allowDevKeys: true })).toThrow(
+      expect.objectContaining({ code: "KEY_MALFORMED" }),
+    );
+  });
+
+  it("refuses files that are not Groth16 keys", async () => {
+    const path = join(multiplier.folder, "not-a.zkey");
+    await writeFile(path, (await readFile(await devKey(multiplier, "policy"))).subarray(0, 900));
+    await expect(readKeyIdentity(path)).rejects.toMatchObject({ code: "KEY_MALFORMED" });
+    await expect(readKeyIdentity(multiplier.r1csPath)).rejects.toMatchObject({
+      code: "KEY_MALFORMED",
+    });
+  });
+});
