@@ -112,8 +112,11 @@ export class MemoryStore implements JobStore {
     const { jobId } = row.job;
     let seen = afterSequence;
     if (seen === 0 || (isFinal(row.job.state) && seen >= row.job.sequence)) {
-      yield row.snapshot();
-      seen = row.job.sequence;
+      // The job may change while the consumer holds the snapshot: go on from what it was sent.
+      const snapshot = row.snapshot();
+      yield snapshot;
+      if (isFinal(snapshot.job.state)) return;
+      seen = snapshot.sequence;
     }
     while (!signal.aborted) {
       if (!this.#rows.has(jobId)) throw unknownJob();
@@ -122,10 +125,7 @@ export class MemoryStore implements JobStore {
         yield event;
         if (isFinal(event.job.state)) return;
       }
-      if (seen >= row.job.sequence) {
-        if (isFinal(row.job.state)) return;
-        await row.nextWake(signal);
-      }
+      if (seen >= row.job.sequence) await row.nextWake(signal);
     }
   }
 
