@@ -1,8 +1,3 @@
-/** A circuit id or a circuit's parameters are not usable. */
-export class CircuitError extends Error {
-  override readonly name = "CircuitError";
-}
-
 /**
  * Why a batch is refused.
  *
