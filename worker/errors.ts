@@ -52,17 +52,23 @@ export class WorkError extends Error {
 
   /**
    * Anything caught, as a WorkError. What is not one becomes BUG under a fixed message, because the
-   * text of a foreign error may quote the data that it choked on; the error itself stays reachable
-   * as `cause` for whoever debugs this process, and does not cross a thread boundary.
+   * text of a foreign error may quote the data that it choked on. Its place goes along as
+   * `detail.at`; the error itself stays reachable as `cause`, and does not cross a thread boundary.
    */
   static from(caught: unknown): WorkError {
     if (caught instanceof WorkError) return caught;
     const kind = caught instanceof Error ? caught.name : typeof caught;
     return new WorkError(
       "BUG",
-      `unexpected ${kind} in the worker; please report it`,
-      {},
+      `unexpected ${kind} in the worker; please report it with the place in its detail`,
+      { at: placeOf(caught) },
       { cause: caught },
     );
   }
+}
+
+/** Where an error was made, as "file.ts:12:34"; without the message that its stack begins with. */
+function placeOf(caught: unknown): string {
+  const stack = caught instanceof Error ? (caught.stack ?? "") : "";
+  return /^\s+at .*?([\w.-]+:\d+:\d+)\)?$/m.exec(stack)?.[1] ?? "unknown";
 }

@@ -1,0 +1,101 @@
+/**
+ * What one thread keeps between tasks: keys inside the engine, compiled witness programs and
+ * verification keys, each under the SHA-256 of the file that it came from.
+ */
+import { readPinned } from "./artefacts.ts";
+import type { Engine } from "./engine.ts";
+import { WorkError } from "./errors.ts";
+import { type ProvingKey, residentKey } from "./groth16.ts";
+import type { PinnedFile } from "./task.ts";
+import { type VerificationKey, verificationKeyFromJson } from "./verification-key.ts";
+import { WitnessProgram } from "./witness.ts";
+import { parseZkey } from "./zkey.ts";
+
+/**
+ * Keys that stay in memory. A service has a handful of circuits; one more key than this and the one
+ * that was used least recently goes. Not tuned.
+ */
+const MAX_KEYS = 4;
+/** Programs and verification keys are small beside a key. Not tuned. */
+const MAX_SMALL = 32;
+
+export class ResidentArtefacts {
+  readonly #engine: Engine;
+  readonly #keys = new LeastRecentlyUsed<ProvingKey>(MAX_KEYS, (key) => key.resident.release());
+  readonly #programs = new LeastRecentlyUsed<WitnessProgram>(MAX_SMALL);
+  readonly #verificationKeys = new LeastRecentlyUsed<VerificationKey>(MAX_SMALL);
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /**
+   * @throws WorkError ARTEFACT_MISMATCH, KEY_MALFORMED, or KEY_REFUSED if it is a development key
+   *   and those are not allowed.
+   */
+  async provingKey(zkey: PinnedFile, allowDevKeys: boolean): Promise<ProvingKey> {
+    const key = await this.#keys.get(zkey.sha256, async () =>
+      residentKey(this.#engine, parseZkey(await readPinned(zkey))),
+    );
+    if (key.isDevKey && !allowDevKeys) throw devKeyRefused();
+    return key;
+  }
+
+  /** @throws WorkError ARTEFACT_MISMATCH */
+  witnessProgram(wasm: PinnedFile): Promise<WitnessProgram> {
+    return this.#programs.get(
+      wasm.sha256,
+      async () => new WitnessProgram(new Uint8Array(await readPinned(wasm))),
+    );
+  }
+
+  /** @throws WorkError ARTEFACT_MISMATCH, KEY_MALFORMED, KEY_REFUSED */
+  verificationKey(file: PinnedFile): Promise<VerificationKey> {
+    return this.#verificationKeys.get(file.sha256, async () => {
+      // A text decoder takes no shared memory.
+      const text = Buffer.from(new Uint8Array(await readPinned(file))).toString("utf8");
+      return verificationKeyFromJson(parseJson(text));
+    });
+  }
+}
+
+/** Refuses a key whose secrets are public, for callers that have not asked for development. */
+export function devKeyRefused(): WorkError {
+  return new WorkError(
+    "KEY_REFUSED",
+    "the key is from a development set-up: its secrets are public and anybody can forge proofs. Use a key from a ceremony, or allow development keys by name",
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new WorkError("KEY_MALFORMED", "verification key: not JSON");
+  }
+}
+
+/** Values by key; a Map keeps insertion order, so the first entry is the least recently used. */
+class LeastRecentlyUsed<T> {
+  readonly #maximum: number;
+  readonly #dispose: (value: T) => void;
+  readonly #values = new Map<string, T>();
+
+  constructor(maximum: number, dispose: (value: T) => void = () => undefined) {
+    this.#maximum = maximum;
+    this.#dispose = dispose;
+  }
+
+  /** The value, or what `make` gives. A failure is not kept. */
+  async get(key: string, make: () => Promise<T>): Promise<T> {
+    const value = this.#values.get(key) ?? (await make());
+    this.#values.delete(key);
+    this.#values.set(key, value);
+    const [oldest] = this.#values;
+    if (this.#values.size > this.#maximum && oldest !== undefined) {
+      this.#values.delete(oldest[0]);
+      this.#dispose(oldest[1]);
+    }
+    return value;
+  }
+}
