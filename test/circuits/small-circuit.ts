@@ -57,13 +57,12 @@ export async function compile(source: string): Promise<SmallCircuit> {
 export async function prove(
   circuit: SmallCircuit,
   zkeyPath: string,
-  input: Record<string, bigint>,
+  input: Record<string, bigint | bigint[]>,
 ): Promise<{ proof: snarkjs.Groth16Proof; publicSignals: string[] }> {
-  const signals = Object.fromEntries(Object.entries(input).map(([k, v]) => [k, String(v)]));
   const single = { singleThread: true };
   const { groth16 } = snarkjs;
   const zkey = new Uint8Array(await readFile(zkeyPath));
-  const made = await groth16.fullProve(signals, circuit.wasmPath, zkey, null, undefined, single);
+  const made = await groth16.fullProve(input, circuit.wasmPath, zkey, null, undefined, single);
   return { proof: made.proof, publicSignals: made.publicSignals.map(String) };
 }
 
