@@ -72,4 +72,5 @@ export const ROLLUP_ABI = parseAbi([
   "error AlreadyWithdrawn(bytes32 leaf)",
   "error NoCredit(address account)",
   "error PaymentRefused(address account, uint256 amountWei)",
+  "error ReentrancyGuardReentrantCall()",
 ]);
