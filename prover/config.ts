@@ -45,11 +45,6 @@ export const OPTIONS = {
     false,
     "accept keys made with known secrets, with which anyone forges proofs: for development only",
   ),
-  PROVER_ENGINE: option(
-    text,
-    "auto",
-    "engine that computes proofs; auto takes the fastest that works here",
-  ),
   PROVER_THREADS: option(
     between(1, 256),
     availableParallelism(),

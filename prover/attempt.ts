@@ -1,0 +1,141 @@
+import type { ProveInput, ProveResult, Stage } from "../worker/task.ts";
+import { createTaskControl, readProgress, requestCancel } from "../worker/task.ts";
+import type { ServedCircuit } from "./circuits.ts";
+import { type ErrorCode, isRetryable, ProverError } from "./errors.ts";
+import type { JobFailure, JobInput, JobStage } from "./job.ts";
+import type { Claim, Settlement } from "./job-store.ts";
+import type { WorkerPool } from "./pool.ts";
+import { encodeResult } from "./result.ts";
+
+export interface AttemptOptions {
+  readonly allowDevKeys: boolean;
+  /** Time to stop by itself before the thread is ended. */
+  readonly stopGraceMs: number;
+  readonly jobMaxMs: number;
+}
+
+/**
+ * Where each stage lies in the whole of an attempt, in percent: from, to. Rough: with the first
+ * engine proving dominates everything.
+ */
+const SPAN: Readonly<Record<Stage, readonly [from: number, to: number]>> = {
+  waiting: [0, 0],
+  loading: [0, 5],
+  witness: [5, 15],
+  proving: [15, 95],
+  verifying: [95, 99],
+};
+
+/** One try at one job, on one thread of the pool. */
+export class Attempt {
+  readonly startedMs = Date.now();
+  readonly claim: Claim;
+  readonly #circuit: ServedCircuit;
+  readonly #options: AttemptOptions;
+  readonly #pool: WorkerPool;
+  readonly #control = createTaskControl();
+  readonly #kill = new AbortController();
+  #stopReason: "asked" | "too long" | undefined;
+  #killTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    options: AttemptOptions,
+    dependencies: {
+      readonly pool: WorkerPool;
+      readonly claim: Claim;
+      readonly circuit: ServedCircuit;
+    },
+  ) {
+    this.#options = options;
+    this.#pool = dependencies.pool;
+    this.claim = dependencies.claim;
+    this.#circuit = dependencies.circuit;
+  }
+
+  /** Whether the thread had to be ended, or died. */
+  isThreadLost = false;
+
+  get progress(): { readonly stage: JobStage; readonly percent: number } {
+    const { stage, permille } = readProgress(this.#control);
+    const [from, to] = SPAN[stage];
+    const percent = Math.floor(from + ((to - from) * permille) / 1000);
+    if (stage === "verifying") return { stage: "VERIFYING", percent };
+    const isComputing = stage === "proving" || this.claim.input.format === "wtns";
+    return { stage: isComputing ? "PROVING" : "WITNESS", percent };
+  }
+
+  /** Asks the work to stop, and ends the thread if it does not. */
+  stop(): void {
+    this.#stop("asked");
+  }
+
+  /** Works until there is something to settle. Never rejects. */
+  async run(): Promise<Settlement> {
+    const { revoked } = this.claim;
+    const stop = () => this.stop();
+    revoked.addEventListener("abort", stop);
+    if (revoked.aborted) stop();
+    const tooLong = setTimeout(() => this.#stop("too long"), this.#options.jobMaxMs);
+    try {
+      return await this.#prove();
+    } finally {
+      clearTimeout(tooLong);
+      clearTimeout(this.#killTimer);
+      revoked.removeEventListener("abort", stop);
+    }
+  }
+
+  async #prove(): Promise<Settlement> {
+    const { job, input } = this.claim;
+    try {
+      const result: ProveResult = await this.#pool.run(
+        {
+          kind: "prove",
+          artefacts: this.#circuit.artefacts,
+          input: copyOf(input),
+          allowDevKeys: this.#options.allowDevKeys,
+          control: this.#control,
+        },
+        this.#kill.signal,
+      );
+      if (result.kind === "failed") return this.#failed(result.code, result.message);
+      const queueMs = (job.startedMs ?? job.createdMs) - job.createdMs;
+      const encoded = encodeResult(this.#circuit, result, input.commit, queueMs);
+      return { kind: "succeeded", result: encoded };
+    } catch (caught) {
+      const error = ProverError.from(caught);
+      this.isThreadLost = error.code === "WORKER_LOST" || error.code === "CANCELLED";
+      return this.#failed(error.code, error.message);
+    }
+  }
+
+  #failed(code: ErrorCode, message: string): Settlement {
+    if (this.#stopReason === "asked") return { kind: "stopped" };
+    if (this.#stopReason === "too long") {
+      const { jobMaxMs } = this.#options;
+      return {
+        kind: "failed",
+        failure: failureOf("JOB_TOO_LONG", `the attempt took longer than ${jobMaxMs} ms`),
+      };
+    }
+    return { kind: "failed", failure: failureOf(code, message) };
+  }
+
+  #stop(reason: "asked" | "too long"): void {
+    if (this.#stopReason !== undefined) return;
+    this.#stopReason = reason;
+    requestCancel(this.#control);
+    this.#killTimer = setTimeout(() => this.#kill.abort(), this.#options.stopGraceMs);
+  }
+}
+
+function failureOf(code: ErrorCode, message: string): JobFailure {
+  return { reason: code, message, retryable: isRetryable(code) };
+}
+
+/** The task's bytes are transferred and wiped; another attempt may need them again. */
+function copyOf({ format, bytes }: JobInput): ProveInput {
+  return format === "wtns"
+    ? { kind: "wtns", bytes: new Uint8Array(bytes) }
+    : { kind: "inputs", json: new Uint8Array(bytes) };
+}

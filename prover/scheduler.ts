@@ -1,0 +1,198 @@
+import type { Logger } from "pino";
+import { Attempt, type AttemptOptions } from "./attempt.ts";
+import type { CircuitRegistry } from "./circuits.ts";
+import { ProverError } from "./errors.ts";
+import type { Job, JobStage } from "./job.ts";
+import type { Claim, JobStore } from "./job-store.ts";
+import type { WorkerPool } from "./pool.ts";
+
+export interface SchedulerDependencies {
+  readonly store: JobStore;
+  readonly pool: WorkerPool;
+  readonly circuits: CircuitRegistry;
+  readonly log: Logger;
+}
+
+/** What one thread's worth of capacity is doing. */
+export interface WorkerView {
+  readonly slot: number;
+  readonly jobId: string | undefined;
+  readonly stage: JobStage | undefined;
+  readonly startedMs: number | undefined;
+  readonly completedCount: number;
+  readonly restartCount: number;
+}
+
+interface Slot {
+  attempt: Attempt | undefined;
+  completedCount: number;
+  restartCount: number;
+}
+
+/** How often progress is read and the lease renewed: what a watcher sees as smooth. */
+const HEARTBEAT_MS = 100;
+/** How often the store expires and forgets: the precision of `expire_time`. */
+const SWEEP_MS = 100;
+/** A shared store may not announce another process's jobs: look for them. */
+const POLL_MS = 1_000;
+
+/**
+ * Takes jobs from the store whenever a worker is free, and settles them. The waiting line is the
+ * store's; here is at most one job for each worker.
+ */
+export class Scheduler {
+  readonly #options: AttemptOptions;
+  readonly #dependencies: SchedulerDependencies;
+  readonly #slots: readonly Slot[];
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #idleWaiters = new Set<() => void>();
+  #stopListening: () => void = () => {};
+  #phase: "created" | "working" | "draining" | "stopped" = "created";
+  #isFilling = false;
+  #mustRefill = false;
+
+  constructor(options: AttemptOptions, dependencies: SchedulerDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#slots = Array.from({ length: dependencies.pool.threads }, () => ({
+      attempt: undefined,
+      completedCount: 0,
+      restartCount: 0,
+    }));
+  }
+
+  start(): void {
+    const { store, log } = this.#dependencies;
+    this.#phase = "working";
+    this.#stopListening = store.onWork(() => this.#fill());
+    const every = (ms: number, what: string, act: () => Promise<unknown>) => {
+      const report = (error: unknown) => log.error({ err: error }, what);
+      this.#timers.push(setInterval(() => act().catch(report), ms));
+    };
+    every(SWEEP_MS, "sweep failed", () => store.sweep());
+    every(HEARTBEAT_MS, "heartbeat failed", () => this.#heartbeat());
+    if (store.isShared) every(POLL_MS, "poll failed", async () => this.#fill());
+    this.#fill();
+  }
+
+  get runningCount(): number {
+    return this.#slots.filter(({ attempt }) => attempt !== undefined).length;
+  }
+
+  workers(): readonly WorkerView[] {
+    return this.#slots.map(({ attempt, completedCount, restartCount }, slot) => ({
+      slot,
+      jobId: attempt?.claim.job.jobId,
+      stage: attempt?.progress.stage,
+      startedMs: attempt?.startedMs,
+      completedCount,
+      restartCount,
+    }));
+  }
+
+  /**
+   * Finishes what this process must finish: running jobs, and waiting ones unless other processes
+   * share the store. Resolves when that is done.
+   */
+  async drain(): Promise<void> {
+    if (this.#phase === "working") this.#phase = "draining";
+    this.#fill();
+    while (await this.#hasWork()) {
+      await new Promise<void>((resolve) => this.#idleWaiters.add(resolve));
+    }
+  }
+
+  /** Stops at once: running jobs go back into the line. */
+  async stop(): Promise<void> {
+    this.#phase = "stopped";
+    this.#stopListening();
+    for (const { attempt } of this.#slots) attempt?.stop();
+    while (this.runningCount > 0) {
+      await new Promise<void>((resolve) => this.#idleWaiters.add(resolve));
+    }
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  async #hasWork(): Promise<boolean> {
+    if (this.runningCount > 0) return true;
+    const { store } = this.#dependencies;
+    return !store.isShared && this.#phase !== "stopped" && (await store.stats()).queuedCount > 0;
+  }
+
+  #mayClaim(): boolean {
+    const { store } = this.#dependencies;
+    return this.#phase === "working" || (this.#phase === "draining" && !store.isShared);
+  }
+
+  /** Gives jobs to free slots. One pass at a time, or two would claim for one slot. */
+  #fill(): void {
+    this.#mustRefill = true;
+    if (this.#isFilling) return;
+    this.#isFilling = true;
+    this.#fillSlots()
+      .catch((error: unknown) => this.#dependencies.log.error({ err: error }, "claim failed"))
+      .finally(() => {
+        this.#isFilling = false;
+        // Something may have called between the last look and here.
+        if (this.#mustRefill) this.#fill();
+      });
+  }
+
+  async #fillSlots(): Promise<void> {
+    while (this.#mustRefill) {
+      this.#mustRefill = false;
+      for (const slot of this.#slots) {
+        if (slot.attempt !== undefined || !this.#mayClaim()) continue;
+        const claim = await this.#dependencies.store.claim();
+        if (claim === undefined) break;
+        this.#work(slot, claim);
+      }
+    }
+  }
+
+  async #work(slot: Slot, claim: Claim): Promise<void> {
+    const { store, pool, circuits, log } = this.#dependencies;
+    const { jobId, circuitId, attempts } = claim.job;
+    try {
+      const circuit = circuits.get(circuitId);
+      const attempt = new Attempt(this.#options, { pool, claim, circuit });
+      slot.attempt = attempt;
+      log.info({ jobId, circuitId, attempt: attempts }, "attempt started");
+      const settlement = await attempt.run();
+      if (attempt.isThreadLost) slot.restartCount++;
+      this.#report(await store.settle(claim.lease, settlement), claim);
+    } catch (caught) {
+      // The store is away, or this process does not know the circuit: the lease runs out, and
+      // another worker takes the job.
+      log.error({ jobId, err: ProverError.from(caught) }, "attempt abandoned");
+    } finally {
+      slot.attempt = undefined;
+      slot.completedCount++;
+      for (const wake of this.#idleWaiters) wake();
+      this.#idleWaiters.clear();
+      this.#fill();
+    }
+  }
+
+  async #heartbeat(): Promise<void> {
+    for (const { attempt } of this.#slots) {
+      if (attempt === undefined) continue;
+      const { stage, percent } = attempt.progress;
+      const isHeld = await this.#dependencies.store.heartbeat(attempt.claim.lease, stage, percent);
+      if (!isHeld) attempt.stop();
+    }
+  }
+
+  #report(job: Job | undefined, { job: { jobId, circuitId, attempts } }: Claim): void {
+    const { log } = this.#dependencies;
+    if (job === undefined) {
+      log.warn({ jobId, circuitId, attempt: attempts }, "late result ignored");
+      return;
+    }
+    const reason = job.failure?.reason;
+    const fields = { jobId, circuitId, attempt: attempts, state: job.state, reason };
+    // These two mean that someone must look: a proof or the program itself is wrong.
+    if (reason === "PROOF_REJECTED" || reason === "BUG") log.error(fields, "attempt ended");
+    else log.info(fields, "attempt ended");
+  }
+}
