@@ -26,7 +26,10 @@ include "select.circom";
 template AtLeastConstant(nBits, c) {
     assert(nBits >= 1);
     assert(nBits <= 254);
-    assert(c >= 1 || c < 0); // circom compares elements above r / 2 as negative numbers
+    assert(c != 0);
+    assert((c >> nBits) == 0);
+    // c < r - 2^16, in shifts: circom's < takes elements above r / 2 for negative numbers
+    assert(((c + (1 << 16)) >> 16) != 0);
     var chunkBits = 16;
     var chunks = (nBits + chunkBits - 1) \ chunkBits;
     var indexBits = 1;

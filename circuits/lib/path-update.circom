@@ -2,7 +2,7 @@
 pragma circom 2.2.0;
 
 include "demultiplex.circom";
-include "quaternary-node.circom";
+include "node-update.circom";
 include "select.circom";
 
 // PathUpdate(levels, top): replaces oldLeaf by newLeaf at `index` of a quaternary tree of 4^levels leaves.
@@ -43,8 +43,8 @@ template PathUpdate(levels, top) {
     oldNodes[0] <== oldLeaf;
     newNodes[0] <== newLeaf;
     for (var i = 0; i < low; i++) {
-        oldNodes[i + 1] <== QuaternaryNode()(oldNodes[i], siblings[i], [index[2 * i], index[2 * i + 1]]);
-        newNodes[i + 1] <== QuaternaryNode()(newNodes[i], siblings[i], [index[2 * i], index[2 * i + 1]]);
+        (oldNodes[i + 1], newNodes[i + 1]) <== NodeUpdate()(oldNodes[i], newNodes[i], siblings[i],
+            [index[2 * i], index[2 * i + 1]]);
     }
 
     signal topIndex[2 * top];
