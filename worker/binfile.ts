@@ -146,21 +146,26 @@ export function encodeSections(
   return new Uint8Array(Buffer.concat([...encodedPieces(magic, version, sections)]));
 }
 
-/**
- * Writes a container so that `path` holds either the old file or the whole new one: to a temporary
- * name beside it, flushed, then renamed.
- */
+/** Writes a container, whole or not at all: see `writeWhole`. */
 export async function writeSections(
   path: string,
   magic: string,
   version: number,
   sections: readonly SectionContent[],
 ): Promise<void> {
+  await writeWhole(path, encodedPieces(magic, version, sections));
+}
+
+/**
+ * Writes a file so that `path` holds either the old file or the whole new one, also after a crash:
+ * to a temporary name beside it, flushed, then renamed.
+ */
+export async function writeWhole(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     const file = await open(temporary, "wx");
     try {
-      for (const piece of encodedPieces(magic, version, sections)) {
+      for (const piece of pieces) {
         for (let at = 0; at < piece.length; at += MAX_IO_BYTES) {
           await file.writeFile(piece.subarray(at, at + MAX_IO_BYTES));
         }

@@ -1,0 +1,17 @@
+import { describe } from "vitest";
+import { openFfjavascript } from "../../worker/engines/ffjavascript.ts";
+import { referenceEngine } from "../../worker/engines/reference.ts";
+import { conformance, type EngineUnderTest } from "./conformance.ts";
+
+const ENGINES: Record<string, EngineUnderTest> = {
+  reference: { open: async () => referenceEngine, isFast: false },
+  ffjavascript: { open: () => openFfjavascript({ threads: "one" }), isFast: true },
+  "ffjavascript with its threads": {
+    open: () => openFfjavascript({ threads: "all" }),
+    isFast: true,
+  },
+};
+
+for (const [name, engine] of Object.entries(ENGINES)) {
+  describe(`worker / engine ${name}`, () => conformance(engine));
+}
