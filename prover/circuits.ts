@@ -1,4 +1,8 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ArtefactError, loadArtefacts, MANIFEST_NAME } from "../circuits/manifest.ts";
 import type { CircuitParameters } from "../circuits/parameters.ts";
+import { readShared } from "../worker/artefacts.ts";
 import type { PinnedArtefacts, PinnedFile } from "../worker/task.ts";
 import { ProverError } from "./errors.ts";
 
@@ -48,4 +52,64 @@ export class CircuitRegistry {
       violations: [{ field: "circuit_id", description }],
     });
   }
+}
+
+export interface LoadOptions {
+  /** Holds one folder of artefacts for each circuit. */
+  readonly circuitsDir: string;
+  /** Names of folders; empty: all that have a manifest. */
+  readonly circuits: readonly string[];
+  readonly allowDevKeys: boolean;
+}
+
+/**
+ * Loads circuits and checks their files. One bad circuit is a failure of all: a server that lacks
+ * a circuit it was told to serve should not start.
+ *
+ * @throws ArtefactError
+ */
+export async function loadCircuits(options: LoadOptions): Promise<CircuitRegistry> {
+  const { circuitsDir, circuits } = options;
+  const folders = circuits.length > 0 ? circuits : await finishedFolders(circuitsDir);
+  if (folders.length === 0) {
+    throw new ArtefactError(
+      "ARTEFACT_MISSING",
+      circuitsDir,
+      `no folder in it has a ${MANIFEST_NAME}. Build a circuit (npm run build:circuits) or set PROVER_CIRCUITS_DIR`,
+    );
+  }
+  const loaded: ServedCircuit[] = [];
+  // One after another: hashing a large key takes a core anyway.
+  for (const folder of folders) {
+    loaded.push(await loadCircuit(join(circuitsDir, folder), options.allowDevKeys));
+  }
+  return new CircuitRegistry(loaded);
+}
+
+async function loadCircuit(dir: string, allowDevKeys: boolean): Promise<ServedCircuit> {
+  const { circuitId, parameters, keys, r1cs, wasm, zkey, verificationKey, ...counts } =
+    await loadArtefacts(dir, { allowDevKeys });
+  return {
+    id: circuitId,
+    parameters,
+    // The key is in memory once for all threads.
+    artefacts: { r1cs, wasm, zkey: { ...zkey, shared: await readShared(zkey.path) } },
+    verificationKey,
+    verificationKeyJson: await readFile(verificationKey.path),
+    publicSignalNames: counts.publicSignals,
+    constraintCount: counts.constraints,
+    wireCount: counts.wires,
+    domainLog2: counts.domainLog2,
+    developmentKeys: keys === "dev",
+  };
+}
+
+async function finishedFolders(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+  const folders: string[] = [];
+  for (const entry of entries) {
+    if (!entry.isDirectory()) continue;
+    if ((await readdir(join(dir, entry.name))).includes(MANIFEST_NAME)) folders.push(entry.name);
+  }
+  return folders;
 }

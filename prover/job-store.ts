@@ -11,6 +11,7 @@
 // - A cancelled running job ends CANCELLED, even if its proof was ready first: a caller may have
 //   submitted another batch in its place.
 // - Submitting, claiming and reading a job take a time that does not grow with the number of jobs.
+import { ProverError } from "./errors.ts";
 import type {
   FINAL_STATES,
   InputKind,
@@ -146,4 +147,17 @@ export interface JobStore {
   /** Housekeeping, to be called a few times a second: expiry, silent workers, forgetting. */
   sweep(): Promise<void>;
   stats(): Promise<StoreStats>;
+}
+
+/**
+ * The known job, if the content is its own.
+ *
+ * @throws ProverError REQUEST_ID_REUSED
+ */
+export function sameContent(known: Job, contentSha256: string): Job {
+  if (known.contentSha256 === contentSha256) return known;
+  const description = `got content with SHA-256 ${contentSha256}, but the id stands for ${known.contentSha256}. Choose a new request id for another proof`;
+  throw new ProverError("REQUEST_ID_REUSED", `request_id: ${description}`, {
+    violations: [{ field: "request_id", description }],
+  });
 }

@@ -22,6 +22,7 @@ import type {
   Settlement,
   StoreStats,
 } from "../job-store.ts";
+import { sameContent } from "../job-store.ts";
 import { Endings, type EndingsOptions } from "./endings.ts";
 import { Line } from "./line.ts";
 import { Row } from "./row.ts";
@@ -65,7 +66,7 @@ export class MemoryStore implements JobStore {
 
   async submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
     const known = this.#byRequestId.get(wanted.requestId);
-    if (known !== undefined) return { job: sameContent(known.job, wanted), created: false };
+    if (known !== undefined) return { job: sameContent(known.job, wanted.contentSha256), created: false };
     this.#checkRoom(wanted.input.bytes.length);
     const { input, ...described } = wanted;
     const row = new Row(newJob(described, this.#now()), input, this.#ordinal++, this.#now);
@@ -355,19 +356,6 @@ function newJob(described: Omit<NewJob, "input">, nowMs: number): Job {
     failure: undefined,
     result: undefined,
   };
-}
-
-function sameContent(known: Job, wanted: NewJob): Job {
-  if (known.contentSha256 === wanted.contentSha256) return known;
-  throw new ProverError(
-    "REQUEST_ID_REUSED",
-    `request_id: got "${wanted.requestId}" with content ${wanted.contentSha256}, but it stands for content ${known.contentSha256}. Choose a new request id for another proof`,
-    {
-      violations: [
-        { field: "request_id", description: "stands for other content already; choose a new one" },
-      ],
-    },
-  );
 }
 
 function matches(job: Job, { states, circuitId, labels }: JobFilter): boolean {

@@ -1,0 +1,55 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Logger } from "pino";
+import { type AdminService, WorkerSchema } from "../gen/prover/v1/admin_pb.ts";
+import { JobStage as ProtoStage } from "../gen/prover/v1/job_pb.ts";
+import type { Handlers } from "./grpc.ts";
+import { jobMessage } from "./job-message.ts";
+import type { JobStore } from "./job-store.ts";
+import { decodeReference } from "./references.ts";
+import type { Scheduler, WorkerView } from "./scheduler.ts";
+import { decodeFinalStates } from "./service.ts";
+
+export interface AdminDependencies {
+  readonly store: JobStore;
+  readonly scheduler: Scheduler;
+  /** Makes the server refuse new jobs and report NOT_SERVING. Idempotent. */
+  readonly beginDrain: () => void;
+  readonly log: Logger;
+}
+
+/** Handlers of prover.v1.AdminService. */
+export function adminService(dependencies: AdminDependencies): Handlers<typeof AdminService> {
+  const { store, scheduler, beginDrain, log } = dependencies;
+  return {
+    drain: async () => {
+      beginDrain();
+      const { queuedCount, runningCount } = await store.stats();
+      return { queuedCount, runningCount };
+    },
+    listWorkers: async () => ({ workers: scheduler.workers().map(workerMessage) }),
+    retryProof: async ({ reference }) => {
+      const job = await store.retry(decodeReference(reference));
+      log.info({ jobId: job.jobId }, "dead letter queued again");
+      return { job: jobMessage(job, await store.position(job.jobId)) };
+    },
+    purgeProofs: async ({ endBefore, states }) => {
+      const endedBeforeMs = endBefore === undefined ? undefined : timestampMs(endBefore);
+      const purgedCount = await store.purge({ states: decodeFinalStates(states), endedBeforeMs });
+      log.info({ purgedCount }, "jobs purged");
+      return { purgedCount };
+    },
+  };
+}
+
+function workerMessage(view: WorkerView) {
+  const message = create(WorkerSchema, {
+    slot: view.slot,
+    jobId: view.jobId ?? "",
+    stage: view.stage === undefined ? ProtoStage.UNSPECIFIED : ProtoStage[view.stage],
+    completedCount: BigInt(view.completedCount),
+    restartCount: BigInt(view.restartCount),
+  });
+  if (view.startedMs !== undefined) message.startTime = timestampFromMs(view.startedMs);
+  return message;
+}

@@ -1,0 +1,246 @@
+import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { JobState as ProtoState } from "../gen/prover/v1/job_pb.ts";
+import {
+  type GetProofRequest,
+  type ListProofsRequest,
+  type ProveRequest,
+  type ProverService,
+  ServerState,
+  type SubmitProofRequest,
+  type VerifyProofRequest,
+} from "../gen/prover/v1/prover_pb.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { circuitMessage } from "./circuit-message.ts";
+import type { CircuitRegistry } from "./circuits.ts";
+import { fieldError, ProverError } from "./errors.ts";
+import type { CallContext, Handlers } from "./grpc.ts";
+import type { IntakePool } from "./intake-pool.ts";
+import { FINAL_STATES, isFinal, type Job, type JobState } from "./job.ts";
+import { eventMessage, jobMessage } from "./job-message.ts";
+import type { JobReference, JobStore } from "./job-store.ts";
+import { decodePageToken, encodePageToken } from "./page-token.ts";
+import { decodeProof } from "./proof-message.ts";
+import { decodeReference } from "./references.ts";
+import { toRpcStatus } from "./status.ts";
+import type { Submissions } from "./submissions.ts";
+import { watchJob } from "./watch.ts";
+
+export interface ServiceOptions {
+  readonly queueMax: number;
+  readonly threads: number;
+  readonly messageMaxBytes: number;
+}
+
+export interface ServiceDependencies {
+  readonly store: JobStore;
+  readonly circuits: CircuitRegistry;
+  readonly submissions: Submissions;
+  readonly intake: IntakePool;
+  /** Names of the engines, the one in use first. */
+  readonly engines: readonly string[];
+}
+
+const BATCH_ITEMS_MAX = 64;
+const PAGE_DEFAULT = 50;
+const PAGE_MAX = 500;
+/** Longer polls are cut by proxies. */
+const WAIT_MAX_MS = 300_000;
+/** A long poll answers so long before the call's deadline, for the answer to arrive in time. */
+const DEADLINE_MARGIN_MS = 100;
+
+/** Handlers of prover.v1.ProverService: decode, do, encode. */
+export function proverService(
+  options: ServiceOptions,
+  dependencies: ServiceDependencies,
+): Handlers<typeof ProverService> {
+  const { store, circuits, submissions, intake, engines } = dependencies;
+  const startedMs = Date.now();
+
+  const encodeJob = async (job: Job) => jobMessage(job, await store.position(job.jobId));
+
+  const submit = async (request: SubmitProofRequest) => {
+    const { job, created } = await submissions.submit(request);
+    return { job: await encodeJob(job), created };
+  };
+
+  async function* watch(reference: JobReference, afterSequence: number, signal: AbortSignal) {
+    for await (const { event, position } of watchJob(store, reference, afterSequence, signal)) {
+      yield { event: eventMessage(event, position) };
+    }
+  }
+
+  async function* prove(request: ProveRequest, { signal }: CallContext) {
+    if (request.submit === undefined) throw fieldError("submit", "got nothing, expected a request");
+    const { job, created } = await submissions.submit(request.submit);
+    try {
+      yield* watch({ jobId: job.jobId }, 0, signal);
+    } finally {
+      if (request.cancelOnDisconnect && created && signal.aborted) {
+        await store.cancel({ jobId: job.jobId });
+      }
+    }
+  }
+
+  const verify = async (request: VerifyProofRequest) => {
+    const circuit = circuits.get(request.circuitId);
+    const isValid = await intake.verify({
+      kind: "verify",
+      verificationKey: circuit.verificationKey,
+      ...decodeProof(request, circuit.publicSignalNames),
+    });
+    return {
+      valid: isValid,
+      vkeySha256: Buffer.from(circuit.verificationKey.sha256, "hex"),
+      developmentKeys: circuit.developmentKeys,
+    };
+  };
+
+  const serverInfo = async () => {
+    const { queuedCount, runningCount } = await store.stats();
+    return {
+      version: packageJson.version,
+      state: submissions.isClosed ? ServerState.DRAINING : ServerState.SERVING,
+      engines: [...engines],
+      workerCount: options.threads,
+      runningCount,
+      queuedCount,
+      queueLimit: options.queueMax,
+      maxMessageBytes: options.messageMaxBytes,
+      startTime: timestampFromMs(startedMs),
+      developmentKeys: circuits.hasDevelopmentKeys,
+    };
+  };
+
+  return {
+    submitProof: submit,
+    batchSubmitProofs: async ({ requests }) => {
+      if (requests.length < 1 || requests.length > BATCH_ITEMS_MAX) {
+        throw fieldError("requests", `got ${requests.length}, expected 1 to ${BATCH_ITEMS_MAX}`);
+      }
+      return { outcomes: await Promise.all(requests.map((request) => outcomeOf(submit(request)))) };
+    },
+    prove,
+    getProof: async (request, context) => ({
+      job: await encodeJob(await awaitJob(store, request, context)),
+    }),
+    watchProof: async function* ({ reference, afterSequence }, { signal }) {
+      const named = decodeReference(reference);
+      yield* watch(named, await knownSequence(store, named, afterSequence), signal);
+    },
+    listProofs: async (request) => {
+      const { states, circuitId, limit, cursor } = decodeList(request);
+      const filter = { states, circuitId, labels: request.labels };
+      const { jobs, nextCursor } = await store.list(filter, limit, cursor);
+      return {
+        jobs: await Promise.all(jobs.map(encodeJob)),
+        nextPageToken: encodePageToken(nextCursor),
+      };
+    },
+    cancelProof: async ({ reference }) => ({
+      job: await encodeJob(await store.cancel(decodeReference(reference))),
+    }),
+    verifyProof: verify,
+    listCircuits: async () => ({
+      circuits: circuits.all.map((circuit) => circuitMessage(circuit, engines, "without key")),
+    }),
+    getCircuit: async ({ circuitId }) => ({
+      circuit: circuitMessage(circuits.get(circuitId), engines, "with key"),
+    }),
+    getServerInfo: serverInfo,
+  };
+}
+
+/** One item of a batch: its fault is an answer, not an error of the call. */
+async function outcomeOf<T>(accepted: Promise<T>) {
+  try {
+    return { outcome: { case: "accepted" as const, value: await accepted } };
+  } catch (caught) {
+    return { outcome: { case: "refused" as const, value: toRpcStatus(ProverError.from(caught)) } };
+  }
+}
+
+/** The job, at once, or when it has ended, or when the wait is over. */
+async function awaitJob(
+  store: JobStore,
+  { reference, wait }: GetProofRequest,
+  { signal, deadlineMs }: CallContext,
+): Promise<Job> {
+  const waitMs = wait === undefined ? 0 : durationMs(wait);
+  if (!(waitMs >= 0 && waitMs <= WAIT_MAX_MS)) {
+    throw fieldError("wait", `got ${waitMs} ms, expected 0 to ${WAIT_MAX_MS} ms`);
+  }
+  const named = decodeReference(reference);
+  const job = await requireJob(store, named);
+  const patienceMs = Math.min(waitMs, deadlineMs - Date.now() - DEADLINE_MARGIN_MS);
+  if (isFinal(job.state) || patienceMs <= 0) return job;
+
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(patienceMs))]);
+  let latest = job;
+  for await (const event of store.events({ jobId: job.jobId }, job.sequence, patience)) {
+    latest = event.job;
+  }
+  return latest;
+}
+
+async function requireJob(store: JobStore, reference: JobReference): Promise<Job> {
+  const job = await store.get(reference);
+  if (job !== undefined) return job;
+  throw new ProverError(
+    "JOB_UNKNOWN",
+    "no such job: it was never accepted here or is forgotten. Submit it again with its request id",
+  );
+}
+
+/** A sequence from another job would make the stream skip events in silence. */
+async function knownSequence(
+  store: JobStore,
+  reference: JobReference,
+  afterSequence: bigint,
+): Promise<number> {
+  const { sequence } = await requireJob(store, reference);
+  if (afterSequence <= BigInt(sequence)) return Number(afterSequence);
+  throw fieldError(
+    "after_sequence",
+    `got ${afterSequence}, but the job is at ${sequence}: it is another job's. Begin with 0`,
+  );
+}
+
+const STATE_NAMES: Readonly<Record<number, JobState>> = {
+  [ProtoState.QUEUED]: "QUEUED",
+  [ProtoState.RUNNING]: "RUNNING",
+  [ProtoState.SUCCEEDED]: "SUCCEEDED",
+  [ProtoState.FAILED]: "FAILED",
+  [ProtoState.CANCELLED]: "CANCELLED",
+  [ProtoState.EXPIRED]: "EXPIRED",
+};
+
+/** @throws ProverError REQUEST_MALFORMED */
+export function decodeStates(states: readonly number[]): JobState[] {
+  return states.map((state, i) => {
+    const name = STATE_NAMES[state];
+    if (name === undefined) throw fieldError(`states[${i}]`, `got ${state}, expected a job state`);
+    return name;
+  });
+}
+
+/** @throws ProverError REQUEST_MALFORMED */
+export function decodeFinalStates(states: readonly number[]): (typeof FINAL_STATES)[number][] {
+  return decodeStates(states).map((name, i) => {
+    const final = FINAL_STATES.find((candidate) => candidate === name);
+    if (final === undefined)
+      throw fieldError(`states[${i}]`, `got ${name}, expected a final state`);
+    return final;
+  });
+}
+
+function decodeList(request: ListProofsRequest) {
+  if (request.pageSize > PAGE_MAX) {
+    throw fieldError("page_size", `got ${request.pageSize}, expected at most ${PAGE_MAX}`);
+  }
+  return {
+    states: decodeStates(request.states),
+    circuitId: request.circuitId === "" ? undefined : request.circuitId,
+    limit: request.pageSize === 0 ? PAGE_DEFAULT : request.pageSize,
+    cursor: decodePageToken(request.pageToken),
+  };
+}

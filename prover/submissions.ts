@@ -1,0 +1,79 @@
+import type { SubmitProofRequest } from "../gen/prover/v1/prover_pb.ts";
+import type { CircuitRegistry } from "./circuits.ts";
+import { ProverError } from "./errors.ts";
+import type { IntakePool } from "./intake-pool.ts";
+import type { Job } from "./job.ts";
+import { type JobStore, sameContent } from "./job-store.ts";
+import { decodeSubmit, type Submission } from "./submit-request.ts";
+
+export interface Accepted {
+  readonly job: Job;
+  readonly created: boolean;
+}
+
+/** The way of a request into the job store: form, repetition, room, content, acceptance. */
+export class Submissions {
+  readonly #store: JobStore;
+  readonly #circuits: CircuitRegistry;
+  readonly #intake: IntakePool;
+  readonly #queueMax: number;
+  #isClosed = false;
+
+  constructor(
+    options: { readonly queueMax: number },
+    dependencies: {
+      readonly store: JobStore;
+      readonly circuits: CircuitRegistry;
+      readonly intake: IntakePool;
+    },
+  ) {
+    this.#queueMax = options.queueMax;
+    this.#store = dependencies.store;
+    this.#circuits = dependencies.circuits;
+    this.#intake = dependencies.intake;
+  }
+
+  /** From now on, no new jobs; repetitions are still answered. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** @throws ProverError for everything that SubmitProof can refuse. */
+  async submit(request: SubmitProofRequest): Promise<Accepted> {
+    const submission = decodeSubmit(request, this.#circuits, Date.now());
+    // What needs no check comes first: a repetition has passed it already, and a server that takes
+    // nothing should not spend a second to find out what it refuses.
+    const known = await this.#store.get({ requestId: submission.requestId });
+    if (known !== undefined) {
+      return { job: sameContent(known, submission.contentSha256), created: false };
+    }
+    await this.#requireRoom();
+    const input = await this.#intake.check(submission.check);
+    this.#requireOpen();
+    return this.#store.submit({ ...described(submission), input });
+  }
+
+  async #requireRoom(): Promise<void> {
+    this.#requireOpen();
+    const { queuedCount } = await this.#store.stats();
+    if (queuedCount < this.#queueMax) return;
+    throw new ProverError(
+      "QUEUE_FULL",
+      `queue: got ${queuedCount} jobs waiting, expected fewer than ${this.#queueMax}. Repeat later with the same request id`,
+      { retryAfterMs: 1_000 },
+    );
+  }
+
+  #requireOpen(): void {
+    if (!this.#isClosed) return;
+    throw new ProverError("DRAINING", "this server is going down: send the request to another one");
+  }
+}
+
+function described({ circuit, check: _, ...rest }: Submission) {
+  return { ...rest, circuitId: circuit.id, developmentKeys: circuit.developmentKeys };
+}
