@@ -1,0 +1,124 @@
+// A chain with a rollup on it, an operator, and people with accounts: what tests of the whole operator begin with.
+
+import { type Address, numberToHex } from "viem";
+import { circuitParameters } from "../../circuits/parameters.ts";
+import type { OperatorConfig } from "../../operator/config.ts";
+import { type Deployment, deployRollup } from "../../operator/deploy.ts";
+import { type RunningOperator, startOperator } from "../../operator/main.ts";
+import type { ProofService } from "../../operator/prover-link.ts";
+import { UserClient } from "../../operator/user-client.ts";
+import {
+  ARTIFACTS_DIR,
+  deployStubRollup,
+  developmentAccount,
+  developmentKey,
+  startChain,
+  type TestChain,
+} from "./chain.ts";
+
+const OPERATOR = 0;
+
+export class Town {
+  readonly chain: TestChain;
+  readonly deployment: Deployment;
+  readonly #running: RunningOperator[] = [];
+
+  private constructor(chain: TestChain, deployment: Deployment) {
+    this.chain = chain;
+    this.deployment = deployment;
+  }
+
+  /** @param verifier "stub" says yes to everything; "real" is the generated one of the circuit. */
+  static async found(verifier: "stub" | "real", circuitId = "batch-tiny"): Promise<Town> {
+    const chain = await startChain();
+    const parameters = circuitParameters(circuitId);
+    const deployment =
+      verifier === "stub"
+        ? await deployStubRollup(chain, parameters)
+        : await deployRollup(
+            { read: chain.read, signer: chain.signer(OPERATOR) },
+            {
+              artifactsDir: ARTIFACTS_DIR,
+              parameters,
+              operator: developmentAccount(OPERATOR).address,
+            },
+          );
+    return new Town(chain, deployment);
+  }
+
+  get rollup(): Address {
+    return this.deployment.rollup;
+  }
+
+  config(overrides: Partial<OperatorConfig> = {}): OperatorConfig {
+    return {
+      rpcUrl: this.chain.rpcUrl,
+      rollup: this.rollup,
+      deploymentBlock: this.deployment.deploymentBlock,
+      circuitId: "batch-tiny",
+      apiPort: 0,
+      confirmations: 0,
+      pollIntervalMs: 20,
+      maxBatchWaitMs: 0,
+      resendAfterMs: 1_000,
+      ...overrides,
+    };
+  }
+
+  /** An operator that commits, with this maker of proofs or with the prover that the configuration names. */
+  async operate(
+    proofService: ProofService | undefined,
+    overrides: Partial<OperatorConfig> = {},
+  ): Promise<RunningOperator> {
+    const running = await startOperator(this.config(overrides), {
+      ...(proofService && { proofService }),
+      environment: { OPERATOR_L1_PRIVATE_KEY: developmentKey(OPERATOR) },
+    });
+    this.#running.push(running);
+    await until(() => running.operator.isReady);
+    return running;
+  }
+
+  /** A second process as far as state goes: only the chain's RPC, an empty memory, no key. */
+  async follow(overrides: Partial<OperatorConfig> = {}): Promise<RunningOperator> {
+    const running = await startOperator(this.config(overrides));
+    this.#running.push(running);
+    await until(() => running.operator.isReady);
+    return running;
+  }
+
+  /** Development account `account` as a user of this operator. */
+  async user(account: number, { apiUrl }: RunningOperator): Promise<UserClient> {
+    return UserClient.open({
+      rpcUrl: this.chain.rpcUrl,
+      rollup: this.rollup,
+      apiUrl,
+      account: developmentAccount(account),
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const running of this.#running) await running.stop(0);
+    await this.chain.close();
+  }
+}
+
+/** Everything of a state that two processes must agree upon. */
+export function pictureOf({ operator: { state } }: RunningOperator) {
+  const indices = Array.from({ length: state.registeredCount }, (_, i) => i + 1);
+  const blocks = Array.from({ length: state.nextBlockNumber - 1 }, (_, i) => state.block(i + 1));
+  return {
+    root: numberToHex(state.root, { size: 32 }),
+    l1: state.l1,
+    queueHead: state.queueHead,
+    waiting: state.waitingItems(),
+    registered: indices.map((index) => state.registered(index)),
+    accounts: indices.map((index) => state.account(index)),
+    blocks,
+  };
+}
+
+/** Waits for what must come true; the test's own time limit ends it otherwise. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
