@@ -15,6 +15,7 @@ import {
   requireUint,
   requireWhole,
 } from "./shape.ts";
+import { PUBLIC_SIGNALS } from "./signals.ts";
 import { type SignedTransfer, TransferType } from "./transfer.ts";
 import type { StateTree } from "./tree.ts";
 
@@ -40,11 +41,13 @@ export interface TransferBatch {
 /** What an operator decides; the state gives the rest. */
 export type BatchRequest = Omit<TransferBatch, "prevRoot" | "topNodes" | "openings">;
 
+/** Values of `PUBLIC_SIGNALS`: prevRoot, newRoot, h, z, y. */
+export type PublicSignals = readonly [bigint, bigint, bigint, bigint, bigint];
+
 export interface Execution {
   readonly newRoot: bigint;
   readonly inputs: CircuitInputs;
-  /** prevRoot, newRoot, h, z, y. */
-  readonly publicSignals: readonly [bigint, bigint, bigint, bigint, bigint];
+  readonly publicSignals: PublicSignals;
   readonly d: readonly bigint[];
   /** The bytes that commitBlock publishes. */
   readonly txData: Uint8Array;
@@ -103,11 +106,10 @@ function describeExecution(
   batch: TransferBatch,
   { inputs, d, after }: Assembled,
 ): Execution {
-  const { prevRoot, newRoot, h, z, y } = inputs;
   return {
-    newRoot,
+    newRoot: inputs.newRoot,
     inputs,
-    publicSignals: [prevRoot, newRoot, h, z, y],
+    publicSignals: PUBLIC_SIGNALS.map((name) => inputs[name]) as unknown as PublicSignals,
     d,
     txData: encodeTxData(parameters, batch),
     exits: exitSlots(parameters, batch),

@@ -1,5 +1,6 @@
 import { bytesToHex, encodeFunctionData, type Hex, numberToHex } from "viem";
 import { type Proof, proofToWords } from "../worker/proof.ts";
+import type { PublicSignals } from "./batch.ts";
 import { transactionsHash } from "./data.ts";
 import { ROLLUP_ABI } from "./rollup-abi.ts";
 
@@ -8,8 +9,7 @@ export interface BlockCommitment {
   /** The published bytes, `encodeTxData`. */
   readonly txData: Uint8Array;
   readonly proof: Proof;
-  /** prevRoot, newRoot, h, z, y. */
-  readonly publicSignals: readonly [bigint, bigint, bigint, bigint, bigint];
+  readonly publicSignals: PublicSignals;
 }
 
 /** Calldata of `ZKRollup.commitBlock`. */
