@@ -64,16 +64,22 @@ template NodeUpdate() {
     // the other pair comes second for high = 0, first for high = 1
     var otherConstants[2] = [C[3] + high * (C[1] - C[3]), C[4] + high * (C[2] - C[4])];
 
-    signal oldPower <== Sigma()(oldChild + childConstant);
-    signal newPower <== Sigma()(newChild + childConstant);
-    signal siblingPowers[3];
-    siblingPowers[0] <== Sigma()(siblings[0] + neighbourConstant);
-    siblingPowers[1] <== Sigma()(siblings[1] + otherConstants[0]);
-    siblingPowers[2] <== Sigma()(siblings[2] + otherConstants[1]);
+    // Written out and not as circomlib's Sigma: a component's input would be another wire for the same value, and the
+    // compiler might keep that one and drop the sibling, which is an input of the circuit.
+    var values[5] = [oldChild, newChild, siblings[0], siblings[1], siblings[2]];
+    var constants[5] = [childConstant, childConstant, neighbourConstant, otherConstants[0], otherConstants[1]];
+    signal squares[5];
+    signal fourthPowers[5];
+    signal powers[5];
+    for (var i = 0; i < 5; i++) {
+        squares[i] <== (values[i] + constants[i]) * (values[i] + constants[i]);
+        fourthPowers[i] <== squares[i] * squares[i];
+        powers[i] <== fourthPowers[i] * (values[i] + constants[i]);
+    }
 
     var capacity = C[0] ** 5;
-    signal oldPlaced[4] <== PlaceAmongFour()(oldPower, siblingPowers, position);
-    signal newPlaced[4] <== PlaceAmongFour()(newPower, siblingPowers, position);
+    signal oldPlaced[4] <== PlaceAmongFour()(powers[0], [powers[2], powers[3], powers[4]], position);
+    signal newPlaced[4] <== PlaceAmongFour()(powers[1], [powers[2], powers[3], powers[4]], position);
     oldParent <== PoseidonAfterFirstLayer(4)([capacity, oldPlaced[0], oldPlaced[1], oldPlaced[2], oldPlaced[3]]);
     newParent <== PoseidonAfterFirstLayer(4)([capacity, newPlaced[0], newPlaced[1], newPlaced[2], newPlaced[3]]);
 }
