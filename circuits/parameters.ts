@@ -31,8 +31,8 @@ export const CIRCUITS: readonly CircuitParameters[] = [
   { id: "batch-4", nTx: 4, levels: 8, nDeposits: 1, top: 2 },
   // The most transfers that fit 2^17, 2^18 and 2^19: benchmark and production.
   { id: "batch-9", nTx: 9, levels: 8, nDeposits: 1, top: 3 },
-  { id: "batch-20", nTx: 20, levels: 8, nDeposits: 1, top: 3 },
-  { id: "batch-43", nTx: 43, levels: 8, nDeposits: 1, top: 3 },
+  { id: "batch-21", nTx: 21, levels: 8, nDeposits: 1, top: 3 },
+  { id: "batch-45", nTx: 45, levels: 8, nDeposits: 1, top: 3 },
 ];
 
 /**
