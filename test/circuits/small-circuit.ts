@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import * as snarkjs from "snarkjs";
+import { compileSource } from "../../circuits/compile.ts";
 
 /** A circuit written in a test and compiled to a folder of its own, which the test removes. */
 export interface SmallCircuit {
@@ -42,15 +40,8 @@ export const chain = (n: number): string => `
 
 export async function compile(source: string): Promise<SmallCircuit> {
   const folder = await mkdtemp(join(tmpdir(), "small-circuit-"));
-  await writeFile(join(folder, "circuit.circom"), `pragma circom 2.1.9;\n${source}`);
-  const circom = fileURLToPath(import.meta.resolve("circom2/cli.js"));
-  const args = [circom, "circuit.circom", "--r1cs", "--wasm", "--O2"];
-  await promisify(execFile)(process.execPath, args, { cwd: folder });
-  return {
-    folder,
-    r1csPath: join(folder, "circuit.r1cs"),
-    wasmPath: join(folder, "circuit_js", "circuit.wasm"),
-  };
+  const { r1csPath, wasmPath } = await compileSource(`pragma circom 2.1.9;\n${source}`, folder);
+  return { folder, r1csPath, wasmPath: wasmPath as string };
 }
 
 /** Proves with snarkjs, the prover whose format the keys have. */
