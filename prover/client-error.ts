@@ -1,0 +1,70 @@
+import { status } from "@grpc/grpc-js";
+import type { Job } from "../gen/prover/v1/job_pb.ts";
+import type { FieldViolation } from "./errors.ts";
+import type { DecodedStatus } from "./status.ts";
+
+/** Name of a gRPC status, such as "UNAVAILABLE". */
+export type StatusName = keyof typeof status;
+
+export interface ProverClientErrorDetail {
+  /** The service's own code, such as "QUEUE_FULL"; docs/api.md has the table. */
+  readonly reason?: string | undefined;
+  readonly violations?: readonly FieldViolation[];
+  readonly retryAfterMs?: number | undefined;
+  /** The job that ended without a proof. */
+  readonly job?: Job | undefined;
+  readonly cause?: unknown;
+}
+
+/** A call that failed, or a job that ended without a proof. */
+export class ProverClientError extends Error {
+  override readonly name = "ProverClientError";
+  readonly code: StatusName;
+  readonly reason: string | undefined;
+  /** Fields of the request at fault. */
+  readonly violations: readonly FieldViolation[];
+  /** When the call may be repeated, in milliseconds from now. */
+  readonly retryAfterMs: number | undefined;
+  readonly job: Job | undefined;
+
+  constructor(code: StatusName, message: string, detail: ProverClientErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.reason = detail.reason;
+    this.violations = detail.violations ?? [];
+    this.retryAfterMs = detail.retryAfterMs;
+    this.job = detail.job;
+  }
+
+  static fromStatus(decoded: DecodedStatus, cause: unknown): ProverClientError {
+    return new ProverClientError(statusName(decoded.grpc), decoded.message, { ...decoded, cause });
+  }
+
+  /** A job in a final state other than SUCCEEDED. */
+  static fromJob(job: Job, state: string): ProverClientError {
+    const { failure } = job;
+    if (failure === undefined) {
+      const code = state === "EXPIRED" ? "DEADLINE_EXCEEDED" : "CANCELLED";
+      return new ProverClientError(code, `job ${job.jobId} ended ${state}`, { reason: state, job });
+    }
+    const { reason, message, grpcCode, field } = failure;
+    return new ProverClientError(statusName(grpcCode), message, {
+      reason,
+      violations: field === "" ? [] : [{ field, description: message }],
+      job,
+    });
+  }
+
+  /**
+   * Whether the same call may end well later. RESOURCE_EXHAUSTED counts only with a retry delay:
+   * without one it says that a message is too large, which repeating does not change.
+   */
+  get isTransient(): boolean {
+    if (this.code === "RESOURCE_EXHAUSTED") return this.retryAfterMs !== undefined;
+    return this.code === "UNAVAILABLE";
+  }
+}
+
+function statusName(code: number): StatusName {
+  return (status[code] as StatusName | undefined) ?? "UNKNOWN";
+}

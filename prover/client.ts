@@ -1,0 +1,261 @@
+/**
+ * The client of the proving service.
+ *
+ * ```ts
+ * const client = new ProverClient({ address: "127.0.0.1:50051" });
+ * const { result } = await client.prove({
+ *   requestId: "block-7",
+ *   circuitId: "batch-4",
+ *   input: transferBatchInput(batch),
+ * });
+ * client.close();
+ * ```
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { TransferBatch as TwinBatch } from "../circuits/batch.ts";
+import type { Circuit } from "../gen/prover/v1/circuit_pb.ts";
+import {
+  type Groth16Proof,
+  type Job,
+  JobState,
+  type ProofResult,
+} from "../gen/prover/v1/job_pb.ts";
+import {
+  type GetServerInfoResponse,
+  type JobEvent,
+  ProverService,
+  type SubmitOutcome,
+  type SubmitProofRequestSchema,
+  type SubmitProofResponse,
+  type VerifyProofRequestSchema,
+  type VerifyProofResponse,
+} from "../gen/prover/v1/prover_pb.ts";
+import { fromBytesBE } from "../worker/field.ts";
+import { encodeBatch } from "./batch-encoder.ts";
+import { Caller, type CallerOptions, type CallOptions } from "./caller.ts";
+import { ProverClientError } from "./client-error.ts";
+
+export type SubmitRequest = MessageInitShape<typeof SubmitProofRequestSchema>;
+/** All that are given must hold. */
+export interface ListFilter {
+  readonly states?: JobState[];
+  readonly circuitId?: string;
+  readonly labels?: Record<string, string>;
+  /** Jobs per call, at most 500. */
+  readonly pageSize?: number;
+}
+export type VerifyRequest = MessageInitShape<typeof VerifyProofRequestSchema>;
+
+/** A job by the service's name or by the caller's. */
+export type JobName = { readonly jobId: string } | { readonly requestId: string };
+
+/** A job that succeeded. */
+export type ProvedJob = Job & { readonly result: ProofResult };
+
+const FINAL_STATES: readonly JobState[] = [
+  JobState.SUCCEEDED,
+  JobState.FAILED,
+  JobState.CANCELLED,
+  JobState.EXPIRED,
+];
+
+/** Longest wait of one GetProof call; longer waits are made of several. */
+const POLL_MS = 60_000;
+
+/**
+ * Repeats calls that fail with UNAVAILABLE, or with RESOURCE_EXHAUSTED and a retry delay, for
+ * `patienceMs`; a broken stream goes on where it broke. Every method throws ProverClientError.
+ */
+export class ProverClient {
+  readonly #caller: Caller;
+
+  constructor(options: CallerOptions) {
+    this.#caller = new Caller(options);
+  }
+
+  /** Queues a proof. Safe to repeat with the same request id and content. */
+  submit(request: SubmitRequest, options: CallOptions = {}): Promise<SubmitProofResponse> {
+    return this.#caller.unary(ProverService.method.submitProof, request, options);
+  }
+
+  /** Queues several; one outcome for each, in order. Refused items are not repeated. */
+  async submitAll(
+    requests: readonly SubmitRequest[],
+    options: CallOptions = {},
+  ): Promise<readonly SubmitOutcome[]> {
+    const method = ProverService.method.batchSubmitProofs;
+    const message = { requests: [...requests] } as MessageInitShape<typeof method.input>;
+    return (await this.#caller.unary(method, message, options)).outcomes;
+  }
+
+  /**
+   * Queues a proof and waits for it, over lost connections.
+   *
+   * @param options.onEvent  hears of every event, snapshots included.
+   * @param options.signal  aborting cancels the job, too.
+   * @throws ProverClientError with `job` if the job ends without a proof.
+   */
+  async prove(
+    request: SubmitRequest,
+    options: CallOptions & { readonly onEvent?: (event: JobEvent) => void } = {},
+  ): Promise<ProvedJob> {
+    const { job } = await this.submit(request, options);
+    const { jobId } = present(job, "job");
+    try {
+      return await this.wait({ jobId }, options);
+    } catch (error) {
+      if (options.signal?.aborted) await this.cancel({ jobId }).catch(() => {});
+      throw error;
+    }
+  }
+
+  /**
+   * Waits for a job's proof.
+   *
+   * @throws ProverClientError with `job` if the job ends without a proof.
+   */
+  async wait(
+    name: JobName,
+    options: CallOptions & { readonly onEvent?: (event: JobEvent) => void } = {},
+  ): Promise<ProvedJob> {
+    let job: Job | undefined;
+    for await (const event of this.watch(name, options)) {
+      options.onEvent?.(event);
+      job = event.job;
+    }
+    return proved(present(job, "job"));
+  }
+
+  /** A job's events up to its final state, over lost connections, none twice. */
+  async *watch(
+    name: JobName,
+    { signal, afterSequence = 0n }: CallOptions & { readonly afterSequence?: bigint } = {},
+  ): AsyncGenerator<JobEvent> {
+    const patience = this.#caller.patience(signal);
+    let reference = referenceOf(name);
+    let seen = afterSequence;
+    while (true) {
+      try {
+        const request = { reference, afterSequence: seen };
+        const stream = this.#caller.stream(ProverService.method.watchProof, request, { signal });
+        for await (const { event } of stream) {
+          const { job, sequence } = present(event, "event");
+          const { jobId, state } = present(job, "event.job");
+          patience.renew();
+          // A request id may come to stand for another job; sequences belong to this one.
+          reference = { case: "jobId", value: jobId };
+          seen = sequence;
+          yield event as JobEvent;
+          if (isFinal(state)) return;
+        }
+        throw new ProverClientError("UNAVAILABLE", "the stream ended before the job did");
+      } catch (error) {
+        await patience.after(resumable(error, signal));
+      }
+    }
+  }
+
+  /**
+   * A job as it stands.
+   *
+   * @param options.waitMs  waits so long for its end, then returns it as it stands.
+   */
+  async get(
+    name: JobName,
+    { signal, waitMs = 0 }: CallOptions & { readonly waitMs?: number } = {},
+  ): Promise<Job> {
+    const untilMs = Date.now() + waitMs;
+    while (true) {
+      const leftMs = Math.max(0, untilMs - Date.now());
+      const pollMs = Math.min(POLL_MS, leftMs);
+      const { job } = await this.#caller.unary(
+        ProverService.method.getProof,
+        { reference: referenceOf(name), wait: durationFromMs(pollMs) },
+        { signal, extraMs: pollMs },
+      );
+      if (leftMs <= pollMs || isFinal(present(job, "job").state)) return present(job, "job");
+    }
+  }
+
+  /** All jobs that match, newest first, without their results. */
+  async *list(filter: ListFilter = {}, options: CallOptions = {}): AsyncGenerator<Job> {
+    let pageToken = "";
+    do {
+      const request = { ...filter, pageToken };
+      const page = await this.#caller.unary(ProverService.method.listProofs, request, options);
+      yield* page.jobs;
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+  }
+
+  /** Stops a job that has not ended; one that has is returned as it is. */
+  async cancel(name: JobName, options: CallOptions = {}): Promise<Job> {
+    const request = { reference: referenceOf(name) };
+    const { job } = await this.#caller.unary(ProverService.method.cancelProof, request, options);
+    return present(job, "job");
+  }
+
+  verify(request: VerifyRequest, options: CallOptions = {}): Promise<VerifyProofResponse> {
+    return this.#caller.unary(ProverService.method.verifyProof, request, options);
+  }
+
+  async listCircuits(options: CallOptions = {}): Promise<readonly Circuit[]> {
+    return (await this.#caller.unary(ProverService.method.listCircuits, {}, options)).circuits;
+  }
+
+  /** With its verification key. */
+  async getCircuit(circuitId: string, options: CallOptions = {}): Promise<Circuit> {
+    const method = ProverService.method.getCircuit;
+    const { circuit } = await this.#caller.unary(method, { circuitId }, options);
+    return present(circuit, "circuit");
+  }
+
+  getServerInfo(options: CallOptions = {}): Promise<GetServerInfoResponse> {
+    return this.#caller.unary(ProverService.method.getServerInfo, {}, options);
+  }
+
+  close(): void {
+    this.#caller.close();
+  }
+}
+
+/** A batch of the twin as the input of a request. */
+export function transferBatchInput(batch: TwinBatch): NonNullable<SubmitRequest["input"]> {
+  return { case: "transferBatch", value: encodeBatch(batch) };
+}
+
+/** a.x, a.y, b.x imaginary, b.x real, b.y imaginary, b.y real, c.x, c.y, as they came. */
+export function proofElements({ a, b, c }: Groth16Proof): bigint[] {
+  return [...a, ...b, ...c].map(fromBytesBE);
+}
+
+export function isFinal(state: JobState): boolean {
+  return FINAL_STATES.includes(state);
+}
+
+function proved(job: Job): ProvedJob {
+  if (job.state === JobState.SUCCEEDED && job.result !== undefined) return job as ProvedJob;
+  const name = Object.entries(JobState).find(([, value]) => value === job.state)?.[0] ?? "UNKNOWN";
+  throw ProverClientError.fromJob(job, name);
+}
+
+/** As every request names a job. */
+export function referenceOf(name: JobName) {
+  return "jobId" in name
+    ? { case: "jobId" as const, value: name.jobId }
+    : { case: "requestId" as const, value: name.requestId };
+}
+
+/** A stream that the other side reset was not cancelled by us: the connection is gone. */
+function resumable(error: unknown, signal: AbortSignal | undefined): unknown {
+  const isReset =
+    error instanceof ProverClientError && error.code === "CANCELLED" && !signal?.aborted;
+  if (!isReset) return error;
+  return new ProverClientError("UNAVAILABLE", error.message, { cause: error });
+}
+
+function present<T>(value: T | undefined, field: string): T {
+  if (value !== undefined) return value;
+  throw new ProverClientError("INTERNAL", `the answer has no ${field}; is it a prover service?`);
+}
