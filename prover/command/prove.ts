@@ -1,0 +1,69 @@
+import { readFile } from "node:fs/promises";
+import { proofToJson, publicSignalsToJson } from "../../worker/proof.ts";
+import { Prover } from "../../worker/prover.ts";
+import { type Command, EXIT, positionalArguments, textFlag } from "./command.ts";
+import { writeJsonFile } from "./output.ts";
+import { createProgress } from "./progress.ts";
+
+export const prove: Command = {
+  name: "prove",
+  summary: "make a proof from a .zkey and a .wtns, as rapidsnark's command does",
+  usage: `ZKEY WTNS PROOF.json PUBLIC.json [--r1cs FILE] [--allow-dev-keys] [--json]
+
+Takes any Groth16 key over BN254 from circom and snarkjs. The proof is verified before it is written;
+both files are as snarkjs writes them.
+  --r1cs FILE        names the constraint that fails when the witness does not satisfy the circuit
+  --allow-dev-keys   accept a development key, with which anybody can forge proofs`,
+  options: { r1cs: { type: "string" }, "allow-dev-keys": { type: "boolean" } },
+  async run(positionals, flags, { stdout, stderr, signal }) {
+    const [zkeyPath, wtnsPath, proofPath, publicPath] = positionalArguments(positionals, [
+      "ZKEY",
+      "WTNS",
+      "PROOF.json",
+      "PUBLIC.json",
+    ]);
+    const r1csPath = textFlag(flags, "r1cs");
+    const progress = createProgress(stderr, { silent: flags.json === true });
+    try {
+      progress.update("loading the key");
+      const startedMs = performance.now();
+      const [zkey, wtns, r1cs] = await Promise.all([
+        readFile(zkeyPath),
+        readFile(wtnsPath),
+        r1csPath === undefined ? undefined : readFile(r1csPath),
+      ]);
+      await using prover = await Prover.open();
+      const key = await prover.loadKey(zkey, { allowDevKeys: flags["allow-dev-keys"] === true });
+      const loadedMs = performance.now();
+      const { proof, publicSignals } = await prover.prove(key, wtns, {
+        signal,
+        onProgress: (stage, done) => progress.update(stage, stage === "proving" ? done : undefined),
+        ...(r1cs && { r1cs }),
+      });
+      const provedMs = performance.now();
+      wtns.fill(0);
+      await writeJsonFile(proofPath, proofToJson(proof));
+      await writeJsonFile(publicPath, publicSignalsToJson(publicSignals));
+      progress.end();
+      const times = {
+        loadMs: Math.round(loadedMs - startedMs),
+        proveMs: Math.round(provedMs - loadedMs),
+      };
+      const developmentKey = key.isDevKey;
+      if (flags.json) {
+        const engine = prover.engineName;
+        stdout.write(
+          `${JSON.stringify({ proof: proofPath, public: publicPath, engine, developmentKey, ...times })}\n`,
+        );
+      } else {
+        const warning = developmentKey ? " with a development key: it shows nothing" : "";
+        stdout.write(
+          `proved and verified in ${times.proveMs} ms (key loaded in ${times.loadMs} ms)${warning}\n`,
+        );
+      }
+      return EXIT.ok;
+    } finally {
+      progress.end();
+    }
+  },
+};

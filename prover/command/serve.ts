@@ -1,0 +1,66 @@
+import type { ParseArgsOptionsConfig } from "node:util";
+import { pino } from "pino";
+import { type Config, ConfigError, OPTIONS, parseConfig, unknownSettings } from "../config.ts";
+import { startServer } from "../server.ts";
+import { type Command, EXIT, type Flags, UsageError } from "./command.ts";
+import { whenAborted } from "./output.ts";
+
+/** PROVER_QUEUE_MAX is also `--queue-max`; switches take no value. */
+const FLAGS = Object.fromEntries(
+  Object.entries(OPTIONS).map(([variable, { default: preset }]) => [
+    variable.slice("PROVER_".length).toLowerCase().replaceAll("_", "-"),
+    { variable, isSwitch: typeof preset === "boolean" },
+  ]),
+);
+
+const options: ParseArgsOptionsConfig = Object.fromEntries(
+  Object.entries(FLAGS).map(([flag, { isSwitch }]) => [
+    flag,
+    { type: isSwitch ? "boolean" : "string" },
+  ]),
+);
+
+function usage(): string {
+  const rows = Object.entries(FLAGS).map(([flag, { variable, isSwitch }]) => {
+    const { meaning, default: preset } = OPTIONS[variable as keyof typeof OPTIONS];
+    const shown = isSwitch ? "" : ` (${String(preset) || "empty"})`;
+    return `  --${flag.padEnd(22)} ${meaning}${shown}`;
+  });
+  return `[flags]
+
+Runs the proving service until SIGTERM or Ctrl-C, then finishes what it has accepted. Each flag can
+also be given as an environment variable: --queue-max is PROVER_QUEUE_MAX.
+
+${rows.join("\n")}`;
+}
+
+function overridesOf(flags: Flags): Record<string, string> {
+  const given = Object.entries(FLAGS).filter(([flag]) => flags[flag] !== undefined);
+  return Object.fromEntries(given.map(([flag, { variable }]) => [variable, String(flags[flag])]));
+}
+
+export const serve: Command = {
+  name: "serve",
+  summary: "run the proving service (gRPC)",
+  usage: usage(),
+  options,
+  async run(positionals, flags, { stdout, env, signal }) {
+    if (positionals.length > 0)
+      throw new UsageError(`"${positionals[0]}" is one argument too many`);
+    let config: Config;
+    try {
+      config = parseConfig(env, overridesOf(flags));
+    } catch (error) {
+      if (error instanceof ConfigError) throw new UsageError(error.message, { cause: error });
+      throw error;
+    }
+    const log = pino({ level: config.logLevel });
+    for (const name of unknownSettings(env)) log.warn({ name }, "unknown setting: misspelt?");
+    const server = await startServer(config, { log });
+    // The one line that a supervisor waits for; logs may be off.
+    stdout.write(`${JSON.stringify({ port: server.port, adminPort: server.adminPort })}\n`);
+    await whenAborted(signal);
+    await server.close();
+    return EXIT.ok;
+  },
+};
