@@ -116,8 +116,8 @@ export class CommitSender {
       if (receipt === undefined) continue;
       if (receipt.status === "reverted") {
         this.#attempt = undefined;
-        const before = receipt.blockNumber - 1n;
-        const reason = await this.#reasonAt(attempt.calldata, before);
+        // On the state after the block: what came before our transaction in it may be the reason.
+        const reason = await this.#reasonAt(attempt.calldata, receipt.blockNumber);
         throw new OperatorError(
           "COMMIT_REVERTED",
           `commitBlock was mined in L1 block ${receipt.blockNumber} and reverted: ${reason ?? "reason unknown"}.`,
@@ -138,7 +138,12 @@ export class CommitSender {
     const call = { account: this.#signer.account, to: this.#rollup, data: attempt.calldata };
     try {
       await this.#read.call(call);
-      const estimate = await this.#read.estimateGas(call);
+      // Not on the pending block, as some nodes do by default: our own transaction may wait in it.
+      const estimate = await this.#read.estimateGas({
+        ...call,
+        blockTag: "latest",
+        prepare: false,
+      });
       attempt.gas = (estimate * GAS_MARGIN_PERCENT) / 100n;
     } catch (error) {
       const reason = revertReason(error, ROLLUP_ABI);

@@ -7,6 +7,7 @@ import {
   type Account,
   type Address,
   type Chain,
+  getAddress,
   type Hex,
   numberToHex,
   type PublicClient,
@@ -118,7 +119,7 @@ export async function deploy(
     throw new Error(`deployment ${hash} was mined and reverted.`);
   }
   return {
-    address: receipt.contractAddress,
+    address: getAddress(receipt.contractAddress),
     blockNumber: Number(receipt.blockNumber),
     gasUsed: receipt.gasUsed,
   };

@@ -1,6 +1,6 @@
 // A chain with a rollup on it, an operator, and people with accounts: what tests of the whole operator begin with.
 
-import { type Address, numberToHex } from "viem";
+import { type Address, numberToHex, parseAbi } from "viem";
 import { circuitParameters } from "../../circuits/parameters.ts";
 import type { OperatorConfig } from "../../operator/config.ts";
 import { type Deployment, deployRollup } from "../../operator/deploy.ts";
@@ -48,6 +48,24 @@ export class Town {
 
   get rollup(): Address {
     return this.deployment.rollup;
+  }
+
+  /** Only with the stub: what its verifier says from now on. */
+  async setVerifierAnswer(
+    answer: boolean,
+    { maxPriorityFeePerGas = 10n ** 9n, wait = true } = {},
+  ): Promise<void> {
+    const hash = await this.chain.signer(9).writeContract({
+      address: this.deployment.verifier,
+      abi: parseAbi(["function set(bool answer)"]),
+      functionName: "set",
+      args: [answer],
+      account: developmentAccount(9),
+      chain: null,
+      maxPriorityFeePerGas,
+      maxFeePerGas: maxPriorityFeePerGas + 10n ** 10n,
+    });
+    if (wait) await this.chain.read.waitForTransactionReceipt({ hash });
   }
 
   config(overrides: Partial<OperatorConfig> = {}): OperatorConfig {
