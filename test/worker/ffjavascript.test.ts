@@ -1,0 +1,88 @@
+import fc from "fast-check";
+import { buildBn128, type Command } from "ffjavascript";
+import { describe, expect, it } from "vitest";
+import { rowChunks, sortedByConstraint } from "../../worker/engines/ffjavascript-rows.ts";
+import { TaskQueue } from "../../worker/engines/ffjavascript-tasks.ts";
+import { COEFFICIENT_BYTES } from "../../worker/zkey.ts";
+import { syntheticZkey } from "./synthetic-key.ts";
+
+const constraintOf = (coefficients: Uint8Array, entry: number) =>
+  Buffer.from(coefficients.buffer, coefficients.byteOffset).readUInt32LE(
+    entry * COEFFICIENT_BYTES + 4,
+  );
+
+describe("worker / ffjavascript rows", () => {
+  const keyOf = (constraints: readonly number[], domainSize: number) => {
+    const zkey = syntheticZkey({ nVars: 1, domainSize: 2 });
+    const coefficients = new Uint8Array(constraints.length * COEFFICIENT_BYTES);
+    const view = new DataView(coefficients.buffer);
+    for (const [i, constraint] of constraints.entries()) {
+      view.setUint32(i * COEFFICIENT_BYTES + 4, constraint, true);
+      view.setUint32(i * COEFFICIENT_BYTES + 8, i, true);
+    }
+    return { ...zkey, coefficients, domainSize };
+  };
+
+  it("sorts by constraint and keeps every entry", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(31), { maxLength: 200 }), (constraints) => {
+        const sorted = sortedByConstraint(keyOf(constraints, 32));
+        const entries = Array.from({ length: constraints.length }, (_, i) => [
+          constraintOf(sorted, i),
+          Buffer.from(sorted).readUInt32LE(i * COEFFICIENT_BYTES + 8),
+        ]);
+        const expected = constraints.map((constraint, i) => [constraint, i]);
+        // A stable sort: entries of one constraint stay in their order.
+        expect(entries).toEqual(expected.sort(([a], [b]) => (a as number) - (b as number)));
+      }),
+    );
+  });
+
+  it("cuts all rows and all entries into chunks, and never cuts a row", () => {
+    const domainSize = 2 ** 16;
+    // One row with more entries than any chunk should have, and long stretches without any.
+    const constraints = [
+      ...Array.from({ length: 150_000 }, (_, i) => i >> 2),
+      ...new Array<number>(100_000).fill(40_000),
+      65_535,
+    ];
+    const key = keyOf(constraints, domainSize);
+    const chunks = rowChunks(key);
+    expect(chunks.length).toBeGreaterThan(3);
+    let [row, entry] = [0, 0];
+    for (const chunk of chunks) {
+      expect([chunk.firstRow, chunk.firstEntry]).toEqual([row, entry]);
+      expect(chunk.rows).toBeGreaterThan(0);
+      row += chunk.rows;
+      entry += chunk.entries;
+      if (chunk.entries > 0) {
+        expect(constraintOf(key.coefficients, chunk.firstEntry)).toBeGreaterThanOrEqual(
+          chunk.firstRow,
+        );
+        expect(constraintOf(key.coefficients, entry - 1)).toBeLessThan(row);
+      }
+    }
+    expect([row, entry]).toEqual([domainSize, constraints.length]);
+  });
+});
+
+describe("worker / ffjavascript tasks", () => {
+  it("wipes the scratch memory in which a task had its inputs", async () => {
+    const { tm } = await buildBn128(true);
+    const queue = new TaskQueue(tm);
+    const secret = new Uint8Array(100_000).fill(0xa5);
+    await queue.run([
+      { cmd: "ALLOCSET", var: 0, buff: secret },
+      { cmd: "ALLOCSET", var: 1, buff: secret },
+    ]);
+    const peek: Command[] = [
+      { cmd: "ALLOC", var: 0, len: 2 * secret.length },
+      { cmd: "GET", out: 0, var: 0, len: 2 * secret.length },
+    ];
+    const [before] = (await queue.run(peek)) as [Uint8Array];
+    expect(before.filter((byte) => byte === 0xa5).length).toBe(2 * secret.length);
+    await queue.wipeScratch();
+    const [after] = (await queue.run(peek)) as [Uint8Array];
+    expect(after.every((byte) => byte === 0)).toBe(true);
+  });
+});

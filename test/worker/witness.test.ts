@@ -1,0 +1,221 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { readLE, SCALAR_FIELD } from "../../worker/field.ts";
+import { type CircuitInputs, parseInputs, WitnessProgram } from "../../worker/witness.ts";
+import { jsonBytes, SMALL_ASSERTION, smallFixture, smallInputs } from "./fixtures.ts";
+import { outcomeOf } from "./key-file.ts";
+
+let wasm: Uint8Array<ArrayBuffer>;
+let program: WitnessProgram;
+beforeAll(async () => {
+  wasm = new Uint8Array(await readFile((await smallFixture()).wasm));
+  program = new WitnessProgram(wasm);
+});
+afterEach(() => vi.restoreAllMocks());
+
+const wires = (witness: Uint8Array): bigint[] =>
+  Array.from({ length: witness.length / 32 }, (_, i) => readLE(witness, 32 * i));
+
+function failureOf(inputs: unknown): { code: string; message: string; detail: unknown } {
+  try {
+    program.calculate(inputs as CircuitInputs);
+  } catch (error) {
+    return error as { code: string; message: string; detail: unknown };
+  }
+  throw new Error("the inputs were accepted");
+}
+
+async function programOverAnotherField(): Promise<Uint8Array<ArrayBuffer>> {
+  const folder = await mkdtemp(join(tmpdir(), "another-field-"));
+  try {
+    const template = "template T() { signal input a; signal output b; b <== a; }";
+    const source = `pragma circom 2.1.9; ${template} component main = T();`;
+    await writeFile(join(folder, "other.circom"), source);
+    const circom = fileURLToPath(import.meta.resolve("circom2/cli.js"));
+    const args = [circom, "other.circom", "--wasm", "--prime", "bls12381"];
+    await promisify(execFile)(process.execPath, args, { cwd: folder });
+    return new Uint8Array(await readFile(join(folder, "other_js/other.wasm")));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+describe("worker / witness program", () => {
+  it("computes the constant, the output and the inputs in the circuit's order", () => {
+    const values = wires(program.calculate(smallInputs()));
+    expect(values).toHaveLength(31);
+    expect(values.slice(0, 3)).toEqual([1n, 6480n, 3n]);
+  });
+
+  it("takes strings, numbers, bigints and hexadecimal, in nested or flat arrays", () => {
+    const expected = program.calculate(smallInputs());
+    for (const inputs of [
+      {
+        factor: 3,
+        rows: [
+          [1, 2, 3],
+          [4n, 5n, "6"],
+        ],
+        secret: 4660n,
+      },
+      { factor: "0x3", rows: ["1", "0x02", 3, 4, 5, 6], secret: "0x1234" },
+      { secret: 4660, rows: [[[1], [2, 3]], [[4, 5, 6]]], factor: "03" },
+    ] as CircuitInputs[]) {
+      expect(program.calculate(inputs)).toEqual(expected);
+    }
+  });
+
+  it("takes the largest element and refuses the next", () => {
+    const inputs = (value: bigint) => ({ ...smallInputs(), factor: value });
+    expect(wires(program.calculate(inputs(SCALAR_FIELD - 1n)))[2]).toBe(SCALAR_FIELD - 1n);
+    for (const value of [SCALAR_FIELD, -1n, 2n ** 256n, 10n ** 100n]) {
+      expect(failureOf(inputs(value)).code, String(value)).toBe("INPUT_MALFORMED");
+    }
+  });
+
+  it("names the signal that is unknown, too short or too long", () => {
+    const { factor, rows, secret } = smallInputs();
+    for (const [inputs, signal] of [
+      [{ factor, rows, secret, nope: "1" }, "nope"],
+      [{ factor, rows, secret, constructor: "1" }, "constructor"],
+      [{ factor, rows: rows[0], secret }, "rows"],
+      [{ factor, rows: [...rows, rows[0]], secret }, "rows"],
+      [{ factor: [], rows, secret }, "factor"],
+      [{ factor: ["1", "2"], rows, secret }, "factor"],
+    ] as const) {
+      expect(failureOf(inputs)).toMatchObject({ code: "INPUT_MALFORMED", detail: { signal } });
+    }
+  });
+
+  it("counts the values when a signal is missing", () => {
+    const { factor, rows } = smallInputs();
+    const failure = failureOf({ factor, rows });
+    expect(failure.code).toBe("INPUT_MALFORMED");
+    expect(failure.message).toContain("got 7 values in 2 signals, the circuit has 8");
+  });
+
+  it("refuses what is not a number: objects, fractions, text, nothing, bottomless nesting", () => {
+    let deep: unknown = "1";
+    for (let i = 0; i < 10_000; i++) deep = [deep];
+    const values = [
+      {},
+      { 0: "1" },
+      null,
+      undefined,
+      true,
+      1.5,
+      Number.NaN,
+      2 ** 53,
+      "",
+      " 1",
+      "1e3",
+      "-1",
+      "+1",
+      "0x",
+      "9".repeat(1_000_000),
+      "zero",
+      deep,
+    ];
+    for (const [i, value] of values.entries()) {
+      const failure = failureOf({ ...smallInputs(), factor: value });
+      expect(failure.code, `value ${i}`).toBe("INPUT_MALFORMED");
+    }
+  });
+
+  it("names template and line of a broken rule, and nothing else", () => {
+    const failure = failureOf(smallInputs(123_456_789));
+    expect(failure).toMatchObject({ code: "WITNESS_UNSATISFIABLE", detail: SMALL_ASSERTION });
+    expect(failure.message).not.toContain("123456789");
+  });
+
+  it("is not disturbed by a failure or by the inputs before", () => {
+    const expected = program.calculate(smallInputs());
+    failureOf(smallInputs(123_456_789));
+    failureOf({ factor: "1" });
+    program.calculate(smallInputs(1));
+    expect(program.calculate(smallInputs())).toEqual(expected);
+    expect(failureOf(smallInputs(99_999_999))).toMatchObject({ detail: SMALL_ASSERTION });
+  });
+
+  it("prints nothing of what the circuit logs", () => {
+    const spies = (["log", "error", "warn", "info"] as const).map((name) =>
+      vi.spyOn(console, name).mockImplementation(() => undefined),
+    );
+    const stdout = vi.spyOn(process.stdout, "write").mockImplementation(() => true);
+    program.calculate(smallInputs());
+    expect(stdout).not.toHaveBeenCalled();
+    for (const spy of spies) expect(spy).not.toHaveBeenCalled();
+  });
+
+  it("wipes the program's memory after success and failure", () => {
+    const memories: WebAssembly.Memory[] = [];
+    const { Instance } = WebAssembly;
+    const spy = vi.spyOn(WebAssembly, "Instance").mockImplementation(function (
+      this: unknown,
+      ...args: ConstructorParameters<typeof Instance>
+    ) {
+      const instance = new Instance(...args);
+      memories.push(instance.exports.memory as WebAssembly.Memory);
+      return instance;
+    } as never);
+    program.calculate(smallInputs());
+    failureOf(smallInputs(123_456_789));
+    spy.mockRestore();
+    expect(memories).toHaveLength(2);
+    for (const { buffer } of memories) {
+      const bytes = Buffer.from(buffer);
+      expect(bytes.equals(Buffer.alloc(bytes.length))).toBe(true);
+    }
+  });
+
+  it("refuses bytes that are not a circom 2 witness program for BN254", async () => {
+    const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+    for (const bytes of [new Uint8Array(0), wasm.slice(0, 1000), Uint8Array.of(1, 2, 3), empty]) {
+      expect(outcomeOf(() => new WitnessProgram(bytes))).toBe("ARTEFACT_MISMATCH");
+    }
+    const foreign = new WitnessProgram(await programOverAnotherField());
+    expect(outcomeOf(() => foreign.calculate({ a: 1 }))).toBe("ARTEFACT_MISMATCH");
+  });
+});
+
+describe("worker / input JSON", () => {
+  it("reads what JSON.stringify writes", () => {
+    expect(parseInputs(jsonBytes(smallInputs()))).toEqual(smallInputs());
+  });
+
+  it("refuses what is not a JSON object in UTF-8, without quoting it", () => {
+    const texts = [
+      "",
+      "{",
+      '{"secret": 5559990001',
+      "[]",
+      "7",
+      "null",
+      '"5559990001"',
+      "5559990001x",
+    ];
+    const bytes = [
+      ...texts.map((text) => new TextEncoder().encode(text)),
+      Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d),
+    ];
+    for (const json of bytes) {
+      let message = "";
+      expect(
+        outcomeOf(() => {
+          try {
+            parseInputs(json);
+          } catch (error) {
+            message = (error as Error).message;
+            throw error;
+          }
+        }),
+      ).toBe("INPUT_MALFORMED");
+      expect(message).not.toContain("555999");
+    }
+  });
+});
