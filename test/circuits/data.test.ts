@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { bytesToHex, type Hex, hexToBytes, keccak256 } from "viem";
 import { describe, expect, it } from "vitest";
@@ -17,6 +19,7 @@ import {
 } from "../../circuits/data.ts";
 import type { CircuitParameters } from "../../circuits/parameters.ts";
 import { CHALLENGE_TAG, CIRCUIT_TAG, MESSAGE_TAG, ZK_TAG } from "../../circuits/tags.ts";
+import { walletMessage } from "../../circuits/wallet.ts";
 import { SCALAR_FIELD } from "../../worker/field.ts";
 import { type DataCase, dataVectors } from "./vectors.ts";
 
@@ -91,6 +94,34 @@ describe("circuits / data, against vectors of another implementation", () => {
       expect(decoded.records.length).toBe(parameters.nTx);
     });
   }
+});
+
+describe("docs / data-encoding", () => {
+  const text = readFileSync(join(import.meta.dirname, "../../docs/data-encoding.md"), "utf8");
+
+  it("shows the numbers of the vector that it works through", () => {
+    const { expected, rollup } = cases[2] as DataCase;
+    const { d, h, digest, z, y, circuitId, transactionsHash: hash, exits, exitRoot } = expected;
+    const shown = [...d, h, digest, z, y, circuitId, hash, exitRoot, rollup];
+    const leaves = exits.flatMap(({ leaf, nonce }) => [leaf, nonce]);
+    for (const value of [...shown, ...leaves]) expect(text).toContain(value);
+    const bytes = text.replace(/[^0-9a-f]*(feeIndex|transfer|exit).*$/gm, "").replace(/\s/g, "");
+    expect(bytes).toContain(`txData${expected.txData.slice(2)}hash`);
+  });
+
+  it("shows the tags, the empty roots and a signed message", () => {
+    const { tree, messages } = dataVectors();
+    const { domain, recipient, message } = messages[2] as (typeof messages)[number];
+    const roots = [tree.emptyRoots[0], tree.emptyRoots[8]] as string[];
+    for (const value of [...Object.values(tags), ...roots, domain, recipient, message]) {
+      expect(text).toContain(value);
+    }
+  });
+
+  it("shows the text that a wallet signs", () => {
+    const rollup = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
+    expect(text).toContain(walletMessage({ chainId: 31337, rollup }));
+  });
 });
 
 describe("circuits / data", () => {

@@ -9,9 +9,12 @@ export interface PoseidonVectors {
   readonly cases: readonly { readonly inputs: readonly Decimal[]; readonly hash: Decimal }[];
 }
 
+interface SignatureVector extends Record<"message" | "ax" | "ay" | "s" | "r8x" | "r8y", Decimal> {}
+
 export interface EddsaVectors {
   readonly multiples: readonly { scalar: Decimal; x: Decimal; y: Decimal }[];
-  readonly signatures: readonly Record<"message" | "ax" | "ay" | "s" | "r8x" | "r8y", Decimal>[];
+  readonly signatures: readonly SignatureVector[];
+  readonly wallets: readonly (SignatureVector & { readonly signature: Hex })[];
 }
 
 interface AccountVector extends Record<"pkHash" | "balance" | "nonce", Decimal> {}

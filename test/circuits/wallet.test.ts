@@ -13,6 +13,7 @@ import {
   walletMessage,
 } from "../../circuits/wallet.ts";
 import { SCALAR_FIELD } from "../../worker/field.ts";
+import { eddsaVectors } from "./vectors.ts";
 
 const rollup = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
 const ethereum = privateKeyToAccount(`0x${"07".repeat(32)}`);
@@ -35,13 +36,18 @@ describe("circuits / wallet", () => {
     const wallet = walletFromSignature(signature);
     expect(isUsableKey(wallet)).toBe(true);
     expect(wallet.ax).toBe(walletFromSignature(signature).ax);
-    // Derived once and written down: a change would lock every user out of their account.
-    expect({ ax: wallet.ax, ay: wallet.ay }).toMatchInlineSnapshot(`
-      {
-        "ax": 4439458483104240457064556912285741354428343204219609727808920053544280879876n,
-        "ay": 16323892302750630383783676874730374812960363292225393600009743496412987701254n,
-      }
-    `);
+  });
+
+  it("derives keys and signatures as another implementation of the text in docs/data-encoding.md", () => {
+    for (const { signature, message, ax, ay, s, r8x, r8y } of eddsaVectors().wallets) {
+      const wallet = walletFromSignature(signature);
+      expect({ ax: wallet.ax, ay: wallet.ay }).toEqual({ ax: BigInt(ax), ay: BigInt(ay) });
+      expect(wallet.sign(BigInt(message))).toEqual({
+        s: BigInt(s),
+        r8x: BigInt(r8x),
+        r8y: BigInt(r8y),
+      });
+    }
   });
 
   it("derives another key for another chain, contract or signer", async () => {
