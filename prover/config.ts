@@ -73,7 +73,7 @@ export const OPTIONS = {
     "longest attempt; a longer one fails with JOB_TOO_LONG",
   ),
   PROVER_LEASE_MS: option(
-    between(100, 3_600_000),
+    between(3_000, 3_600_000),
     10_000,
     "a worker that is silent for so long has lost its job",
   ),

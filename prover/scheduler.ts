@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { Attempt, type AttemptOptions } from "./attempt.ts";
 import type { CircuitRegistry } from "./circuits.ts";
-import { ProverError } from "./errors.ts";
+import { faultOf } from "./fault.ts";
 import type { Job, JobStage } from "./job.ts";
 import type { Claim, JobStore } from "./job-store.ts";
 import type { WorkerPool } from "./pool.ts";
@@ -25,12 +25,20 @@ export interface WorkerView {
 
 interface Slot {
   attempt: Attempt | undefined;
+  /** What the store heard last of this attempt. */
+  reported:
+    | { readonly stage: JobStage; readonly percent: number; readonly atMs: number }
+    | undefined;
   completedCount: number;
   restartCount: number;
 }
 
-/** How often progress is read and the lease renewed: what a watcher sees as smooth. */
-const HEARTBEAT_MS = 100;
+/** How often progress is read, which is cheap: a stage that is shorter may go unseen. */
+const PROGRESS_MS = 20;
+/** Least time between two reports of one attempt in one stage: what a watcher sees as smooth. */
+const REPORT_MIN_MS = 100;
+/** Most time between two reports, which also renew the lease. */
+const REPORT_MAX_MS = 1_000;
 /** How often the store expires and forgets: the precision of `expire_time`. */
 const SWEEP_MS = 100;
 /** A shared store may not announce another process's jobs: look for them. */
@@ -56,6 +64,7 @@ export class Scheduler {
     this.#dependencies = dependencies;
     this.#slots = Array.from({ length: dependencies.pool.threads }, () => ({
       attempt: undefined,
+      reported: undefined,
       completedCount: 0,
       restartCount: 0,
     }));
@@ -66,11 +75,11 @@ export class Scheduler {
     this.#phase = "working";
     this.#stopListening = store.onWork(() => this.#fill());
     const every = (ms: number, what: string, act: () => Promise<unknown>) => {
-      const report = (error: unknown) => log.error({ err: error }, what);
+      const report = (error: unknown) => log.error({ fault: faultOf(error) }, what);
       this.#timers.push(setInterval(() => act().catch(report), ms));
     };
     every(SWEEP_MS, "sweep failed", () => store.sweep());
-    every(HEARTBEAT_MS, "heartbeat failed", () => this.#heartbeat());
+    every(PROGRESS_MS, "heartbeat failed", () => this.#heartbeat());
     if (store.isShared) every(POLL_MS, "poll failed", async () => this.#fill());
     this.#fill();
   }
@@ -130,7 +139,9 @@ export class Scheduler {
     if (this.#isFilling) return;
     this.#isFilling = true;
     this.#fillSlots()
-      .catch((error: unknown) => this.#dependencies.log.error({ err: error }, "claim failed"))
+      .catch((error: unknown) => {
+        this.#dependencies.log.error({ fault: faultOf(error) }, "claim failed");
+      })
       .finally(() => {
         this.#isFilling = false;
         // Something may have called between the last look and here.
@@ -164,9 +175,10 @@ export class Scheduler {
     } catch (caught) {
       // The store is away, or this process does not know the circuit: the lease runs out, and
       // another worker takes the job.
-      log.error({ jobId, err: ProverError.from(caught) }, "attempt abandoned");
+      log.error({ jobId, fault: faultOf(caught) }, "attempt abandoned");
     } finally {
       slot.attempt = undefined;
+      slot.reported = undefined;
       slot.completedCount++;
       for (const wake of this.#idleWaiters) wake();
       this.#idleWaiters.clear();
@@ -175,12 +187,18 @@ export class Scheduler {
   }
 
   async #heartbeat(): Promise<void> {
-    for (const { attempt } of this.#slots) {
-      if (attempt === undefined) continue;
-      const { stage, percent } = attempt.progress;
-      const isHeld = await this.#dependencies.store.heartbeat(attempt.claim.lease, stage, percent);
-      if (!isHeld) attempt.stop();
-    }
+    const nowMs = Date.now();
+    const due = this.#slots.filter((slot) => isReportDue(slot, nowMs));
+    await Promise.all(due.map((slot) => this.#reportProgress(slot, nowMs)));
+  }
+
+  async #reportProgress(slot: Slot, nowMs: number): Promise<void> {
+    const { attempt } = slot;
+    if (attempt === undefined) return;
+    const { stage, percent } = attempt.progress;
+    slot.reported = { stage, percent, atMs: nowMs };
+    const { lease } = attempt.claim;
+    if (!(await this.#dependencies.store.heartbeat(lease, stage, percent))) attempt.stop();
   }
 
   #report(job: Job | undefined, { job: { jobId, circuitId, attempts } }: Claim): void {
@@ -195,4 +213,13 @@ export class Scheduler {
     if (reason === "PROOF_REJECTED" || reason === "BUG") log.error(fields, "attempt ended");
     else log.info(fields, "attempt ended");
   }
+}
+
+function isReportDue({ attempt, reported }: Slot, nowMs: number): boolean {
+  if (attempt === undefined) return false;
+  if (reported === undefined) return true;
+  const { stage, percent } = attempt.progress;
+  const sinceMs = nowMs - reported.atMs;
+  if (sinceMs >= REPORT_MAX_MS || stage !== reported.stage) return true;
+  return percent !== reported.percent && sinceMs >= REPORT_MIN_MS;
 }

@@ -6,6 +6,7 @@ import { adminService } from "./admin.ts";
 import { type CircuitRegistry, loadCircuits } from "./circuits.ts";
 import type { Config } from "./config.ts";
 import { ProverError } from "./errors.ts";
+import { faultOf } from "./fault.ts";
 import type { CallReport } from "./grpc.ts";
 import { IntakePool } from "./intake-pool.ts";
 import type { JobStore } from "./job-store.ts";
@@ -52,7 +53,7 @@ export async function startServer(
     if (developmentKeys) log.warn({ circuitId: id }, "development keys: proofs can be forged");
   }
 
-  const onIdleCrash = (err: Error) => log.error({ err }, "idle thread died");
+  const onIdleCrash = (error: Error) => log.error({ fault: faultOf(error) }, "idle thread died");
   const pool = new WorkerPool(config, { onIdleCrash });
   const intake = new IntakePool(
     { threads: config.intakeThreads, waitingMax: config.intakeMax },
@@ -144,8 +145,8 @@ async function warmUp(
 
 function reportCall(log: Logger, { method, elapsedMs, error, isAbandoned }: CallReport): void {
   const fields = { method, elapsedMs: Math.round(elapsedMs), code: error?.code, isAbandoned };
-  // The message may quote the request, so the log has the code only; a BUG's cause is ours to read.
-  if (error?.code === "BUG") log.error({ ...fields, err: error.cause }, "call failed");
+  // The message may quote the request, so the log has the code only.
+  if (error?.code === "BUG") log.error({ ...fields, fault: faultOf(error) }, "call failed");
   else log.debug(fields, "call ended");
 }
 

@@ -1,0 +1,55 @@
+// Runs `proofmill` as a user does: its own process, its output and exit code.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+
+export const root = join(import.meta.dirname, "..", "..", "..");
+const program = join(root, "prover", "command", "main.ts");
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function proofmill(...words: string[]): Promise<Outcome> {
+  const child = spawn(process.execPath, [program, ...words], { cwd: root });
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout: stdout(), stderr: stderr() };
+}
+
+/** Starts `proofmill serve` on free ports. Resolves when it can be called. */
+export async function startService(
+  ...words: string[]
+): Promise<{ address: string; child: ChildProcess; log: () => string; stop(): Promise<number> }> {
+  const ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+  const child = spawn(process.execPath, [program, "serve", ...ports, ...words], { cwd: root });
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  const exited = once(child, "close") as Promise<[number]>;
+  const address = await new Promise<string>((resolve, reject) => {
+    child.stdout.on("data", () => {
+      const port = /^\{"port":(\d+)/m.exec(stdout())?.[1];
+      if (port !== undefined) resolve(`127.0.0.1:${port}`);
+    });
+    exited.then(([code]) => reject(new Error(`serve ended with ${code}: ${stdout()}${stderr()}`)));
+  });
+  return {
+    address,
+    child,
+    log: () => stdout() + stderr(),
+    async stop() {
+      child.kill("SIGTERM");
+      return (await exited)[0];
+    },
+  };
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk: string) => {
+    text += chunk;
+  });
+  return () => text;
+}

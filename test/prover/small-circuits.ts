@@ -1,0 +1,94 @@
+// Small circuits to serve in tests: compiled and set up once, then kept in build/.
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { compileSource } from "../../circuits/compile.ts";
+import { setupDev } from "../../circuits/setup/circuit.ts";
+
+interface SmallCircuit {
+  readonly id: string;
+  readonly publicSignals: readonly string[];
+  readonly source: string;
+}
+
+/** Satisfiable only if product = a * b. Proves in a few milliseconds. */
+const PRODUCT: SmallCircuit = {
+  id: "product",
+  publicSignals: ["product"],
+  source: `pragma circom 2.2.0;
+    template Product() {
+      signal input a;
+      signal input b;
+      signal input product;
+      product === a * b;
+    }
+    component main {public [product]} = Product();`,
+};
+
+/** Takes some seconds to prove: time to watch it, cancel it, or kill its thread. */
+const CHAIN: SmallCircuit = {
+  id: "chain",
+  publicSignals: ["end", "start"],
+  source: `pragma circom 2.2.0;
+    template Chain(n) {
+      signal input start;
+      signal output end;
+      signal x[n + 1];
+      x[0] <== start;
+      for (var i = 0; i < n; i++) x[i + 1] <== x[i] * (x[i] + i);
+      end <== x[n];
+    }
+    component main {public [start]} = Chain(6000);`,
+};
+
+/** Its witness program runs for as many steps as it is told, and cannot look for a cancellation. */
+const STUBBORN: SmallCircuit = {
+  id: "stubborn",
+  publicSignals: ["steps"],
+  source: `pragma circom 2.2.0;
+    function grind(steps) {
+      var y = 3;
+      for (var i = 0; i < steps; i++) y = y * y + i;
+      return y;
+    }
+    template Stubborn() {
+      signal input steps;
+      signal y;
+      y <-- grind(steps);
+      signal square <== y * y;
+      signal bound <== square * steps;
+    }
+    component main {public [steps]} = Stubborn();`,
+};
+
+const CIRCUITS = [PRODUCT, CHAIN, STUBBORN];
+const root = join(import.meta.dirname, "../..");
+const setupDir = join(root, "circuits/setup");
+
+/** A folder with the artefacts of all of them, one folder each. */
+export async function smallCircuits(): Promise<string> {
+  const parent = join(root, "build/test-circuits");
+  const dir = join(parent, await fingerprint());
+  if (existsSync(dir)) return dir;
+  // Test files run in parallel: each builds apart, and the first to finish wins.
+  const draft = join(parent, `draft-${randomUUID()}`);
+  await mkdir(draft, { recursive: true });
+  for (const circuit of CIRCUITS) {
+    const circuitDir = join(draft, circuit.id);
+    await compileSource(circuit.source, circuitDir);
+    await setupDev({ dir: circuitDir, circuit, threads: 1 });
+  }
+  await rename(draft, dir).catch(() => rm(draft, { recursive: true }));
+  return dir;
+}
+
+/** Changes when the circuits do, or the set-up. */
+async function fingerprint(): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify(CIRCUITS));
+  const files = (await readdir(setupDir)).sort().map((name) => join(setupDir, name));
+  for (const file of [...files, join(root, "circuits/manifest.ts")]) {
+    hash.update(await readFile(file));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
