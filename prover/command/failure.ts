@@ -21,6 +21,12 @@ const FILE_CODES: Record<string, string> = {
   ENOSPC: "no space left on the device",
 };
 
+/** Errors without a code that refuse what they were given. By name, so that their modules need not be loaded. */
+const REFUSAL_CODES: Record<string, string> = {
+  CircuitError: "CIRCUIT_REFUSED",
+  CeremonyError: "CEREMONY_REFUSED",
+};
+
 export function describeFailure(caught: unknown, signal: AbortSignal): Failure {
   if (signal.aborted) {
     return { exitCode: EXIT.interrupted, code: "INTERRUPTED", message: "interrupted" };
@@ -41,6 +47,10 @@ export function describeFailure(caught: unknown, signal: AbortSignal): Failure {
   }
   if (typeof code === "string" && code !== "BUG" && /^[A-Z][A-Z_]+$/.test(code)) {
     return { exitCode: EXIT.refused, code, message: caught.message };
+  }
+  const refusal = REFUSAL_CODES[caught.name];
+  if (refusal !== undefined) {
+    return { exitCode: EXIT.refused, code: refusal, message: caught.message };
   }
   return { exitCode: EXIT.defect, code: "BUG", message: caught.stack ?? caught.message };
 }

@@ -1,0 +1,92 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { verifyWithSnarkjs } from "../../worker/fixtures.ts";
+import { proofmill, root, startService } from "./run-command.ts";
+
+const EXAMPLE = join(root, "docs", "examples", "batch-tiny.json");
+
+let service: Awaited<ReturnType<typeof startService>>;
+let folder: string;
+const file = (name: string) => join(folder, name);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "proofmill-service-"));
+  service = await startService("--circuits", "batch-tiny", "--allow-dev-keys", "--threads", "1");
+});
+afterAll(async () => {
+  await service.stop();
+  await rm(folder, { recursive: true });
+});
+
+describe("proofmill serve, submit and watch", () => {
+  it("turns the example batch into a proof and calldata", async () => {
+    const submitted = await proofmill(
+      ...["submit", "--request", EXAMPLE, "--server", service.address, "--json"],
+      ...["--proof", file("proof.json"), "--public", file("public.json")],
+      ...["--calldata", file("calldata.hex")],
+    );
+    expect(submitted).toMatchObject({ code: 0, stderr: "" });
+    const job = JSON.parse(submitted.stdout);
+    expect(job).toMatchObject({
+      requestId: "example-batch-tiny",
+      state: "JOB_STATE_SUCCEEDED",
+      developmentKeys: true,
+    });
+    const read = async (path: string) => JSON.parse(await readFile(path, "utf8"));
+    const key = await read(join(root, "build/circuits/batch-tiny/verification_key.json"));
+    const [signals, proof] = [await read(file("public.json")), await read(file("proof.json"))];
+    expect(await verifyWithSnarkjs(key, signals, proof)).toBe(true);
+    expect(await readFile(file("calldata.hex"), "utf8")).toMatch(/^0x[0-9a-f]{1000,}\n$/);
+
+    const watched = await proofmill("watch", job.jobId, "--server", service.address, "--json");
+    expect(watched.code).toBe(0);
+    expect(JSON.parse(watched.stdout).state).toBe("JOB_STATE_SUCCEEDED");
+    const byName = ["watch", "example-batch-tiny", "--by-request-id", "--server", service.address];
+    const shown = await proofmill(...byName);
+    expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining("succeeded") });
+  });
+
+  it("reports a refused batch at its field", async () => {
+    const request = JSON.parse(await readFile(EXAMPLE, "utf8"));
+    request.requestId = "overspent";
+    request.transferBatch.transfers[1].amountGwei = "99999999";
+    await writeFile(file("overspent.json"), JSON.stringify(request));
+    const { code, stderr } = await proofmill(
+      ...["submit", "--request", file("overspent.json"), "--server", service.address],
+    );
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/transfers\[1\]/);
+  });
+
+  it("refuses unknown jobs and circuits, and says when nobody answers", async () => {
+    const unknown = await proofmill("watch", "nobody", "--server", service.address);
+    expect(unknown.code).toBe(3);
+    await writeFile(file("input.json"), "{}");
+    const input = ["submit", "--circuit", "batch-7", "--input", file("input.json")];
+    expect((await proofmill(...input, "--server", service.address)).code).toBe(3);
+    expect((await proofmill("watch", "x", "--server", "127.0.0.1:1")).code).toBe(4);
+  });
+
+  it("does not load development keys unless told so", async () => {
+    await expect(startService("--circuits", "batch-tiny")).rejects.toThrow(/ended with 3.*dev/is);
+  });
+
+  it("reports every wrong setting at once, with exit code 2", async () => {
+    const { code, stderr } = await proofmill("serve", "--threads", "many", "--listen", "here");
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/PROVER_LISTEN: got "here"[\s\S]*PROVER_THREADS: got "many"/);
+  });
+
+  it("ends with exit code 0 on SIGTERM", async () => {
+    const other = await startService(
+      "--circuits",
+      "batch-tiny",
+      "--allow-dev-keys",
+      "--threads",
+      "1",
+    );
+    expect(await other.stop()).toBe(0);
+  });
+});
