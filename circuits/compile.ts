@@ -3,7 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CircuitError, type CircuitParameters } from "./parameters.ts";
 import { PUBLIC_SIGNALS } from "./signals.ts";
@@ -18,13 +18,17 @@ export interface CompileOptions {
   readonly circomPath?: string;
   /** Leave the witness program out: constraint counts need the R1CS only. */
   readonly r1csOnly?: boolean;
+  /** Write circom's `circuit.sym` as well: the name of each signal and its wire. For tests. */
+  readonly withSymbols?: boolean;
 }
 
 export interface CompiledCircuit {
   /** Absolute path of the constraint system, circom's binary format. */
   readonly r1csPath: string;
-  /** Absolute path of circom's witness program; absent when compiled with `r1csOnly`. */
-  readonly wasmPath?: string;
+  /** Absolute path of circom's witness program. With `r1csOnly` there is no such file. */
+  readonly wasmPath: string;
+  /** Absolute path of the names. Only with `withSymbols` is there such a file. */
+  readonly symbolsPath: string;
   /** True if nothing had changed since the last compilation into this folder. */
   readonly isReused: boolean;
 }
@@ -50,8 +54,8 @@ export function compileCircuit(
 /**
  * Compiles a main component into `outDir/circuit.r1cs` and `outDir/circuit.wasm`.
  *
- * Both are written elsewhere first and then renamed, and `circuit.sources` (a SHA-256 over all sources, the compiler
- * and its options) last: an interrupted compilation leaves no folder that looks complete. If that hash is
+ * They are written elsewhere first and then renamed, and `circuit.sources` (a SHA-256 over all sources and the
+ * compiler's version) last: an interrupted compilation leaves no folder that looks complete. If that hash is
  * unchanged, nothing is compiled. Other files of the folder are left alone.
  *
  * @param source  circom source that may include everything under `circuits/lib`, and `circomlib/circuits/…`.
@@ -60,34 +64,41 @@ export function compileCircuit(
 export async function compileSource(
   source: string,
   outDir: string,
-  { progress = () => {}, circomPath, r1csOnly = false }: CompileOptions = {},
+  { progress = () => {}, circomPath, r1csOnly = false, withSymbols = false }: CompileOptions = {},
 ): Promise<CompiledCircuit> {
   const out = resolve(outDir);
-  const compiler = await findCompiler(circomPath);
-  const outputs = r1csOnly ? ["circuit.r1cs"] : ["circuit.r1cs", "circuit.wasm"];
   const paths = {
     r1csPath: join(out, "circuit.r1cs"),
-    ...(r1csOnly ? {} : { wasmPath: join(out, "circuit.wasm") }),
+    wasmPath: join(out, "circuit.wasm"),
+    symbolsPath: join(out, "circuit.sym"),
   };
-  const hash = await hashSources(source, compiler.version, outputs);
+  const flags = ["--r1cs", ...(r1csOnly ? [] : ["--wasm"]), ...(withSymbols ? ["--sym"] : [])];
+  const wanted = [
+    paths.r1csPath,
+    ...(r1csOnly ? [] : [paths.wasmPath]),
+    ...(withSymbols ? [paths.symbolsPath] : []),
+  ];
+  const compiler = await findCompiler(circomPath);
+  const hash = await hashSources(source, compiler.version);
   const hashPath = join(out, "circuit.sources");
-  if (await isUpToDate(hashPath, hash, out, outputs)) return { ...paths, isReused: true };
+  if (await isUpToDate(hashPath, hash, wanted)) return { ...paths, isReused: true };
 
   const work = join(out, `compiling-${randomUUID()}`);
   await mkdir(work, { recursive: true });
   try {
     await writeFile(join(work, "circuit.circom"), source);
     progress(`compiling with ${compiler.version}`);
-    const args = [join(work, "circuit.circom"), "--r1cs", "--O2", "-o", work];
-    if (!r1csOnly) args.push("--wasm");
-    for (const folder of [TEMPLATES, compiler.packages]) args.push("-l", folder);
+    const libraries = [TEMPLATES, compiler.packages].flatMap((folder) => ["-l", folder]);
+    const args = [join(work, "circuit.circom"), ...flags, "--O2", "-o", work, ...libraries];
     await runCompiler(compiler.command, [...compiler.args, ...args], progress);
 
-    await rm(hashPath, { force: true });
-    await rename(join(work, "circuit.r1cs"), paths.r1csPath);
+    // The hash goes first and comes back last; with it goes what this compilation will not replace.
+    const stale = Object.values(paths).filter((path) => !wanted.includes(path));
+    for (const path of [hashPath, ...stale]) await rm(path, { force: true });
     if (!r1csOnly) {
-      await rename(join(work, "circuit_js", "circuit.wasm"), join(out, "circuit.wasm"));
+      await rename(join(work, "circuit_js", "circuit.wasm"), join(work, "circuit.wasm"));
     }
+    for (const path of wanted) await rename(join(work, basename(path)), path);
     await writeFile(join(work, "circuit.sources"), hash);
     await rename(join(work, "circuit.sources"), hashPath);
   } finally {
@@ -132,16 +143,11 @@ async function packageVersion(manifestPath: string): Promise<string> {
   return (JSON.parse(await readFile(manifestPath, "utf8")) as { version: string }).version;
 }
 
-async function hashSources(
-  source: string,
-  compilerVersion: string,
-  outputs: readonly string[],
-): Promise<string> {
+async function hashSources(source: string, compilerVersion: string): Promise<string> {
   const hash = createHash("sha256");
   // Each part with its length, so that two different lists of parts cannot give one byte sequence
   const add = (text: string) => hash.update(`${Buffer.byteLength(text)}:`).update(text);
   add(compilerVersion);
-  add(outputs.join());
   add(source);
   const names = (await readdir(TEMPLATES)).filter((name) => name.endsWith(".circom")).sort();
   for (const name of names) {
@@ -154,11 +160,10 @@ async function hashSources(
 async function isUpToDate(
   hashPath: string,
   hash: string,
-  folder: string,
-  outputs: readonly string[],
+  wanted: readonly string[],
 ): Promise<boolean> {
   const stored = existsSync(hashPath) ? await readFile(hashPath, "utf8") : "";
-  return stored === hash && outputs.every((name) => existsSync(join(folder, name)));
+  return stored === hash && wanted.every((path) => existsSync(path));
 }
 
 /** Runs the compiler, hands its lines to `progress`, and returns all that it said. */

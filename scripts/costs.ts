@@ -1,0 +1,72 @@
+/**
+ * Recomputes test/snapshots/constraints.json.
+ *
+ *   npm run costs              templates and the circuits that every build compiles: about a minute
+ *   npm run costs -- --all     the large circuits and the marginal costs too: about fifteen minutes, 2 GB
+ *   … --circom PATH            with a native circom; it gives the same counts, faster
+ *
+ * Only counts, no times: the result is the same on every machine, and CI compares it.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { circuitCosts, marginalCosts, templateCosts, templatesDigest } from "../circuits/costs.ts";
+import { CIRCUITS } from "../circuits/parameters.ts";
+
+/** Compiled by `npm run build`. */
+const BUILT = ["batch-tiny", "batch-4"];
+/** Levels for which the cost of one more transfer is bounded. */
+const MARGINAL = [
+  { levels: 8, top: 3 },
+  { levels: 12, top: 3 },
+];
+
+const root = join(import.meta.dirname, "..");
+const snapshotPath = join(root, "test/snapshots/constraints.json");
+const { values: flags } = parseArgs({
+  options: { all: { type: "boolean", default: false }, circom: { type: "string" } },
+});
+const options = flags.circom === undefined ? {} : { circomPath: flags.circom };
+
+const old = await readFile(snapshotPath, "utf8").then(JSON.parse, () => ({}));
+const snapshot = {
+  /** Without comments: see templatesDigest. Of the sources that `--all` was last run on. */
+  largeMeasuredOn: flags.all ? await templatesDigest() : old.largeMeasuredOn,
+  templates: await templateCosts(join(root, "build/costs"), options),
+  circuits: { ...old.circuits },
+  marginal: { ...old.marginal },
+};
+for (const parameters of CIRCUITS) {
+  const { id } = parameters;
+  if (BUILT.includes(id)) {
+    snapshot.circuits[id] = await circuitCosts(
+      parameters,
+      join(root, "build/circuits", id),
+      options,
+    );
+  } else if (flags.all) {
+    const large = { ...options, r1csOnly: true };
+    snapshot.circuits[id] = await circuitCosts(parameters, join(root, "build/costs", id), large);
+  }
+  const costs = snapshot.circuits[id];
+  if (costs !== undefined) {
+    console.log(
+      `${id}: ${costs.constraints} constraints, ${costs.fillPercent} % of 2^${costs.domainLog2}`,
+    );
+  }
+}
+if (flags.all) {
+  for (const dimensions of MARGINAL) {
+    const name = `levels ${dimensions.levels}, top ${dimensions.top}`;
+    snapshot.marginal[name] = await marginalCosts(dimensions, join(root, "build/costs"), options);
+  }
+}
+for (const [name, { perTransfer }] of Object.entries<{ perTransfer: number }>(snapshot.marginal)) {
+  console.log(`${name}: ${perTransfer} constraints for one more transfer`);
+}
+// Circuits that are no longer in the table go.
+const ids = CIRCUITS.map(({ id }) => id);
+snapshot.circuits = Object.fromEntries(
+  ids.filter((id) => id in snapshot.circuits).map((id) => [id, snapshot.circuits[id]]),
+);
+await writeFile(snapshotPath, `${JSON.stringify(snapshot, undefined, 2)}\n`);
