@@ -139,7 +139,6 @@ export function parseZkey(bytes: Uint8Array): Zkey {
   };
   checkG1(header.subarray(POINTS_OFFSET, POINTS_OFFSET + 2 * G1_BYTES), "alpha or beta");
   checkG1(header.subarray(HEADER_BYTES - G1_BYTES - G2_BYTES, HEADER_BYTES - G2_BYTES), "delta");
-  checkG1(ic, "IC");
   checkVerificationKey(zkey.verificationKey);
   checkCoefficients(zkey);
   for (const name of ["a", "b1", "c", "h"] as const) checkG1(zkey[name], name.toUpperCase());

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { buildBn128, type Command } from "ffjavascript";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { openFfjavascript } from "../../worker/engines/ffjavascript.ts";
 import { rowChunks, sortedByConstraint } from "../../worker/engines/ffjavascript-rows.ts";
 import { TaskQueue } from "../../worker/engines/ffjavascript-tasks.ts";
 import { COEFFICIENT_BYTES } from "../../worker/zkey.ts";
-import { syntheticZkey } from "./synthetic-key.ts";
+import { scalarBytes, syntheticZkey } from "./synthetic-key.ts";
 
 const constraintOf = (coefficients: Uint8Array, entry: number) =>
   Buffer.from(coefficients.buffer, coefficients.byteOffset).readUInt32LE(
@@ -63,6 +64,37 @@ describe("worker / ffjavascript rows", () => {
       }
     }
     expect([row, entry]).toEqual([domainSize, constraints.length]);
+  });
+});
+
+describe("worker / ffjavascript run", () => {
+  it("wipes every vector that it derived from the witness", async () => {
+    const engine = await openFfjavascript({ threads: "one" });
+    const domainSize = 256;
+    const coefficients = [
+      { matrix: 0, constraint: 0, signal: 0, value: 3n },
+      { matrix: 1, constraint: 1, signal: 1, value: 5n },
+    ] as const;
+    const zkey = syntheticZkey({ nVars: 2, domainSize, coefficients });
+    const run = (await engine.loadKey(zkey)).begin(scalarBytes([1n, 123_456n]));
+    const wiped = async (work: () => Promise<void>): Promise<number> => {
+      let count = 0;
+      const { fill } = Uint8Array.prototype;
+      const spy = vi.spyOn(Uint8Array.prototype, "fill").mockImplementation(function (
+        this: Uint8Array,
+        ...args
+      ) {
+        const isVector = this.length === domainSize * 32 && this.some((byte) => byte !== 0);
+        if (isVector && args.length === 1 && args[0] === 0) count++;
+        return fill.apply(this, args);
+      });
+      await work().finally(() => spy.mockRestore());
+      return count;
+    };
+    // a and b as values, polynomial, shifted and on the coset; a b is zero here. Last the quotient.
+    expect(await wiped(() => run.quotient(() => undefined))).toBeGreaterThanOrEqual(8);
+    expect(await wiped(() => run.end())).toBe(1);
+    await engine.close();
   });
 });
 

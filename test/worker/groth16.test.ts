@@ -258,6 +258,19 @@ describe("worker / groth16 verify", () => {
     expect(await verify(engine, key.verificationKey, publicSignals, tampered)).toBe(false);
   });
 
+  it("refuses points outside the groups by itself, whatever the engine's pairing says", async () => {
+    const agreeable: Engine = { ...referenceEngine, isPairingProductOne: async () => true };
+    const { proof, publicSignals } = proved;
+    const verdict = (forgery: Proof) =>
+      verify(agreeable, key.verificationKey, publicSignals, forgery);
+    expect(await verdict(proof)).toBe(true);
+    const offCurve = { x: 1n, y: 3n };
+    expect(await verdict({ ...proof, a: offCurve })).toBe(false);
+    expect(await verdict({ ...proof, c: offCurve })).toBe(false);
+    expect(await verdict({ ...proof, b: { x: [1n, 0n], y: [3n, 0n] } })).toBe(false);
+    expect(await verdict({ ...proof, b: pointOutsideSubgroup() })).toBe(false);
+  });
+
   it("refuses proofs made of infinity and of other proofs' parts", async () => {
     const { proof, publicSignals } = proved;
     const other = (await prove(engine, key, witness(7))).proof;
