@@ -6,6 +6,7 @@ import { assembleInputs } from "../../circuits/inputs.ts";
 import { circuitParameters } from "../../circuits/parameters.ts";
 import { applyBlock } from "../../circuits/transition.ts";
 import { randomBatch, treeOf } from "./random-batch.ts";
+import { replay } from "./replay.ts";
 
 const tiny = circuitParameters("batch-tiny");
 /** More slots than the tiny circuit, to have several of each kind; never compiled. */
@@ -25,6 +26,16 @@ describe("circuits / batch, laws", () => {
           expect(before.root).toBe(rootBefore);
         }),
         { numRuns: 25 },
+      );
+    });
+
+    it(`${parameters.id}: gives the circuit inputs that lead from root to root, slot by slot`, () => {
+      fc.assert(
+        fc.property(randomBatch(parameters), ({ before, request }) => {
+          const batch = buildBatch(parameters, before, request);
+          replay(parameters, executeBatch(parameters, batch).inputs);
+        }),
+        { numRuns: 15 },
       );
     });
 
