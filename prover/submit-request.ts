@@ -90,7 +90,7 @@ function decodeInput(
       if (parameters === undefined) {
         throw fieldError(
           "transfer_batch",
-          `circuit ${circuit.id} is not a transfer batch; send input_json or wtns`,
+          `got a batch for circuit ${circuit.id}, which is not one of transfers; send input_json or wtns`,
         );
       }
       const batch: TwinBatch = decodeBatch(parameters, input.value);
