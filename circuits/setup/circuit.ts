@@ -24,6 +24,7 @@ import { verifierName, verifierSource } from "../verifier.ts";
 import {
   type Beacon,
   beginCeremony,
+  CeremonyError,
   checkBeacon,
   contribute,
   finishCeremony,
@@ -62,10 +63,12 @@ export interface DevSetupOptions extends SetupOptions {
  * Makes a folder usable for development: see `writeDevKey`. The result is refused wherever dev keys
  * are not allowed by name. Deterministic: the same circuit and seed give the same bytes.
  *
- * @throws WorkError KEY_MALFORMED if the R1CS is; RangeError if it has not the circuit's signals.
+ * @throws WorkError KEY_MALFORMED if the R1CS is; RangeError if it has not the circuit's signals;
+ *   CeremonyError if the folder holds keys of a ceremony, which nobody could make again.
  */
 export async function setupDev(options: DevSetupOptions): Promise<Manifest> {
   const { dir, seed = DEV_SEED, threads, onProgress } = options;
+  await refuseCeremonyKeys(dir);
   await forgetManifest(dir);
   await writeDevKey({
     r1csPath: join(dir, FILE_NAMES.r1cs),
@@ -148,6 +151,17 @@ export async function writeVerifier(key: KeyIdentity, dir: string, name: string)
   if (existing === source) return;
   await mkdir(dir, { recursive: true });
   await writeWhole(path, [Buffer.from(source)]);
+}
+
+async function refuseCeremonyKeys(dir: string): Promise<void> {
+  const zkeyPath = join(dir, FILE_NAMES.zkey);
+  const key = await readKeyIdentity(zkeyPath).catch(() => undefined);
+  if (key !== undefined && !key.isDevKey) {
+    throw new CeremonyError(
+      `${zkeyPath}: is not a development key, and a development set-up would overwrite it. ` +
+        "Move it away, or use another folder",
+    );
+  }
 }
 
 /** Until the new manifest is written the folder is unfinished, and says so. */

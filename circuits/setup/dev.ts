@@ -26,6 +26,18 @@ export interface DevKeyProgress {
   readonly total: number;
 }
 
+/** About what part of the whole work each stage is, for progress bars; the sum is 1. Not tuned. */
+export const STAGE_SHARE: Readonly<Record<DevKeyProgress["stage"], number>> = {
+  read: 0.01,
+  evaluate: 0.06,
+  h: 0.16,
+  a: 0.16,
+  b1: 0.12,
+  c: 0.16,
+  b2: 0.31,
+  write: 0.02,
+};
+
 export interface DevKeyOptions {
   readonly r1csPath: string;
   readonly zkeyPath: string;

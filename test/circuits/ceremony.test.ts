@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hashFile } from "../../circuits/file-hash.ts";
 import { loadArtefacts, type Manifest } from "../../circuits/manifest.ts";
 import { beginCeremony, contribute, verifyCeremony } from "../../circuits/setup/ceremony.ts";
-import { adoptCeremonyKey, setupCeremony } from "../../circuits/setup/circuit.ts";
+import { adoptCeremonyKey, setupCeremony, setupDev } from "../../circuits/setup/circuit.ts";
 import { writeDevKey } from "../../circuits/setup/dev.ts";
 import { readKeyIdentity } from "../../circuits/setup/usable-key.ts";
 import { proofFromJson } from "../../worker/proof.ts";
@@ -207,6 +207,13 @@ describe("circuits / setup / ceremony", () => {
     await expect(setup({ ...BEACON, iterationsLog2: 9 })).rejects.toMatchObject(
       ceremonyError(/expected 10 to 63/),
     );
+  });
+
+  it("keeps a ceremony's key from being overwritten by a development set-up", async () => {
+    await expect(setupDev({ dir: circuit.folder, circuit: CIRCUIT })).rejects.toMatchObject(
+      ceremonyError(/would overwrite it/),
+    );
+    await expect(loadArtefacts(circuit.folder, REAL)).resolves.toBeDefined();
   });
 
   it("refuses to run without a contributor", async () => {

@@ -245,7 +245,7 @@ describe("circuits / setup / dev", () => {
 
   it("leaves nothing behind when it fails", async () => {
     const before = await readdir(multiplier.folder);
-    const bad = join(multiplier.folder, "circuit.circom");
+    const bad = multiplier.wasmPath;
     const zkeyPath = join(multiplier.folder, "never.zkey");
     await expect(writeDevKey({ r1csPath: bad, zkeyPath, seed: "x" })).rejects.toMatchObject({
       code: "KEY_MALFORMED",
