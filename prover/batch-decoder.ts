@@ -187,8 +187,10 @@ const PROTO_NAMES: Readonly<Record<string, string>> = {
 export function batchField(path: string): string {
   if (path === "batch") return FIELD;
   const renamed = path
-    .replace(/\.siblings\[(\d+)\]\[(\d+)\]/, (_, level, k) => `.siblings[${3 * +level + +k}]`)
-    .replace(/\.siblings\[(\d+)\]$/, (_, level) => `.siblings[${3 * +level}]`)
+    .replace(
+      /\.siblings\[(\d+)\](?:\[(\d+)\])?/,
+      (_, level, k = 0) => `.siblings[${SIBLINGS_PER_LEVEL * Number(level) + Number(k)}]`,
+    )
     .replace(/[A-Za-z]\w*/g, (name) => PROTO_NAMES[name] ?? snakeCase(name));
   return `${FIELD}.${renamed}`;
 }
