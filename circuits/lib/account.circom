@@ -6,7 +6,8 @@ include "circomlib/circuits/poseidon.circom";
 // PkHash(): out = Poseidon(ax, ay, owner), what a leaf stores of its key and its owner.
 //
 //   in   ax, ay  field  untrusted: nobody checks here that they are a point; only a signature needs one
-//   in   owner   field  untrusted: the account's L1 address; bound to the contract's by d, to the leaf's by this hash
+//   in   owner   field  untrusted: the account's L1 address; bound to the contract's by d, to the leaf's by this
+//                       hash
 //   out  out     field  determined
 //
 //   sound because  Poseidon is collision resistant: one hash stands for one key under one owner. Computed here from
@@ -24,7 +25,8 @@ template PkHash() {
 // Leaf(): out = Poseidon(pkHash, balance, nonce). The empty leaf is Poseidon(0, 0, 0).
 //
 //   in   pkHash   field  untrusted: bound by the path of this leaf
-//   in   balance  field  untrusted: bound by the path; every leaf that a batch wrote holds a uint{64} (see the slots)
+//   in   balance  field  untrusted: bound by the path; every leaf that a batch wrote holds a uint{64} (see the
+//                        slots)
 //   in   nonce    field  untrusted: bound by the path
 //   out  out      field  determined
 //

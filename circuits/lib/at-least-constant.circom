@@ -10,17 +10,17 @@ include "select.circom";
 //   param  c            1 … 2^nBits - 1, and c < r - 2^16
 //   in     bits[nBits]  bool  trusted: boolean by the caller, low bit first
 //
-// Write a >> s for the integer without its s low bits, and let D(s) = (a >> s) - ((c - 1) >> s), which is linear in the
-// bits. The prover names a multiple s of 16, and D(s) must lie in 1 … 2^16.
+// Write a >> s for the integer without its s low bits, and let D(s) = (a >> s) - ((c - 1) >> s), which is linear in
+// the bits. The prover names a multiple s of 16, and D(s) must lie in 1 … 2^16.
 //
-//   sound because     D(s) >= 1 means (a >> s) > ((c - 1) >> s), so a > c - 1. In the field, D(s) is known modulo r only:
-//                     D(s) = v + k r with v in 1 … 2^16. k < 0 would need D(s) <= 2^16 - r, but
+//   sound because     D(s) >= 1 means (a >> s) > ((c - 1) >> s), so a > c - 1. In the field, D(s) is known modulo r
+//                     only: D(s) = v + k r with v in 1 … 2^16. k < 0 would need D(s) <= 2^16 - r, but
 //                     D(s) >= -((c - 1) >> s) > 2^16 - r because c < r - 2^16. k > 0 gives D(s) >= 1 all the same
 //   complete because  for a >= c take the largest s at which a >> s and (c - 1) >> s differ: they agree above these
 //                     16 bits, so D(s) is the difference of two 16-bit numbers, and positive
 //   unsound if        a bit is not boolean, or c >= r - 2^16
-//   cost              35 for 254 bits: 4 bits of s, 15 products to select, 16 bits of D(s). (A run-by-run comparison
-//                     takes about 64, a range check of the difference 254.)
+//   cost              35 for 254 bits: 4 bits of s, 15 products to select, 16 bits of D(s). (A run-by-run
+//                     comparison takes about 64, a range check of the difference 254.)
 //
 // s need not be unique: each choice that satisfies the constraints proves the same fact.
 template AtLeastConstant(nBits, c) {

@@ -9,8 +9,8 @@ include "l1-slot.circom";
 include "top-root.circom";
 include "transfer-slot.circom";
 
-// BatchTransfer(nTx, levels, nDeposits, top): newRoot is the state after nDeposits L1 slots, nTx transfer slots and one fee
-// credit, in this order, applied to prevRoot; and the published data d is what the contract says.
+// BatchTransfer(nTx, levels, nDeposits, top): newRoot is the state after nDeposits L1 slots, nTx transfer slots and
+// one fee credit, in this order, applied to prevRoot; and the published data d is what the contract says.
 //
 //   param  nTx         transfer slots, 1 … 2^31 - 1
 //   param  levels      quaternary levels, 4^levels accounts; top < levels <= 16
@@ -42,11 +42,11 @@ include "transfer-slot.circom";
 //   in     feeLeaf[3]            pkHash, balance, nonce of the fee account before the credit
 //   in     feeSiblings[low][3]
 //
-//   sound because  each slot proves its update of the state that the slot before it left; the first is bound to prevRoot and
-//                  the last to newRoot by TopRoot. Every element of d is the very wire that the slots used, and d is bound to
-//                  the contract's d by Commitment and Evaluation
-//   unsound if     the contract takes z, y or prevRoot from the prover, accepts a public signal >= r, or lets genesis or the
-//                  queue put an account at index 0
+//   sound because  each slot proves its update of the state that the slot before it left; the first is bound to
+//                  prevRoot and the last to newRoot by TopRoot. Every element of d is the very wire that the slots
+//                  used, and d is bound to the contract's d by Commitment and Evaluation
+//   unsound if     the contract takes z, y or prevRoot from the prover, accepts a public signal >= r, or lets
+//                  genesis or the queue put an account at index 0
 //
 // d = domain, blockNumber, feeIndex, for each L1 slot (packed, ax, ay, owner), for each transfer slot its record.
 // An invalid batch has no witness: there is no output that says "valid".

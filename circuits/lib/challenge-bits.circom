@@ -8,12 +8,12 @@ include "at-least-constant.circom";
 //   in   challenge  field  untrusted; read as the integer in 0 … r - 1
 //   out  bits[254]  bool   hints, pinned here, low bit first
 //
-// order is the prime order of BabyJubJub's subgroup, so k P = challenge P for every P of that order. 11 order > 2^254 and
-// 11 order + r <= 2^255 give k its fixed top bit, which VariableBaseMultiplication needs.
+// order is the prime order of BabyJubJub's subgroup, so k P = challenge P for every P of that order.
+// 11 order > 2^254 and 11 order + r <= 2^255 give k its fixed top bit, which VariableBaseMultiplication needs.
 //
-//   sound because     let e be the integer of the bits. e = challenge + offset modulo r with offset = 11 order - 2^254. The
-//                     two comparisons hold e to offset … offset + r - 1, where only e = challenge + offset is left: the bits
-//                     belong to the canonical challenge, not to challenge + r or challenge - r
+//   sound because     let e be the integer of the bits and offset = 11 order - 2^254. The sum says that
+//                     e = challenge + offset modulo r, and the two comparisons hold e to offset … offset + r - 1:
+//                     only the canonical challenge is left, not challenge + r and not challenge - r
 //   complete because  offset + r - 1 < 2^254
 //   unsound if        a comparison is left out: r is no multiple of order, so an alias is another scalar
 template ChallengeBits() {

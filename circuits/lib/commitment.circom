@@ -3,14 +3,16 @@ pragma circom 2.2.0;
 
 include "circomlib/circuits/poseidon.circom";
 
-// Commitment(n, tag): h of the published data: c = tag, then c = Poseidon(16)(c, next 15 elements), zero-padded; h = last c.
+// Commitment(n, tag): h of the published data: c = tag, then c = Poseidon(16)(c, next 15 elements) with the last chunk
+// padded with zeros; h is the last c.
 //
 //   param  n     number of elements, at least 1
 //   param  tag   version and dimensions of the circuit, see BatchTransfer
 //   in     d[n]  field  untrusted
 //   out    out   field  determined
 //
-//   sound because  n is fixed, so the padding is no ambiguity: two vectors with one h are a collision of Poseidon(16)
+//   sound because  n is fixed, so the padding is no ambiguity: two vectors with one h are a collision of
+//                  Poseidon(16)
 //   unsound if     the challenge z is not derived from h (the contract does it), see Evaluation
 template Commitment(n, tag) {
     assert(n >= 1);

@@ -9,10 +9,12 @@ pragma circom 2.2.0;
 //   out  out[2]  point  determined: (2 m ± 1) P
 //
 // The ordinate of acc ± P is never needed: with slope1 through acc and ±P, middle its abscissa, the slope through
-// acc ± P and acc is 2 acc_y / (acc_x - middle) - slope1. So six constraints, not seven (three an addition, and the sign).
+// acc ± P and acc is 2 acc_y / (acc_x - middle) - slope1. So six constraints, not seven: three
+// an addition, and the sign.
 //
-//   sound because  both divisors are non-zero, so both slopes are unique. acc_x = P_x needs m = ±1 modulo order: excluded
-//                  by 2 <= m < order - 1. acc_x = middle needs m ± 1 = m or m ± 1 = -m: excluded by 0 < 2 m ± 1 < order
+//   sound because  both divisors are non-zero, so both slopes are unique. acc_x = P_x needs m = ±1 modulo order:
+//                  excluded by 2 <= m < order - 1. acc_x = middle needs m ± 1 = m or m ± 1 = -m modulo order:
+//                  excluded by 0 < 2 m ± 1 < order
 //   unsound if     m leaves that range: for m = 1 and bit 1 the first slope would be free
 template DoubleAndAdd() {
     signal input acc[2];

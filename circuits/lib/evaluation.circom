@@ -8,8 +8,9 @@ pragma circom 2.2.0;
 //   in     z     field  trusted: the contract derives it from keccak256 of its own d and from h
 //   out    out   field  determined
 //
-//   sound because  the contract's d' is fixed by the hash under z, and this d by h under the same z. If they differ, at
-//                  most n - 1 values of z make the two evaluations equal, and z is known only after both are fixed
+//   sound because  the contract's d' is fixed by the hash under z, and this d by h under the same z. If they
+//                  differ, at most n - 1 values of z make the two evaluations equal, and z is known only after both
+//                  are fixed
 //   unsound if     z can be known before h or before any element that the contract evaluates
 template Evaluation(n) {
     assert(n >= 1);

@@ -9,15 +9,16 @@ include "path-update.circom";
 // FeeSlot(levels, top): the one credit of all fees of a batch.
 //
 //   param  levels, top       as in PathUpdate
-//   in     index             field     untrusted here, bound by d: the operator's choice, which the contract authorises
+//   in     index             field     untrusted here, bound by d: the operator's choice, which the contract
+//                                      authorises
 //   in     total             uint{63}  trusted: sum of fewer than 2^31 fees of 32 bits each
 //   in     leaf[3]           field     untrusted: pkHash, balance, nonce; bound by the path
 //   in     siblings[low][3]  field     untrusted: bound by the path
 //   in     in[4^top]         field     trusted: see PathUpdate
 //   out    out[4^top]        field     determined
 //
-//   sound because  the leaf at `index` is opened, has a pkHash unless there is nothing to credit, and keeps key and nonce;
-//                  the new balance has 64 bits
+//   sound because  the leaf at `index` is opened, has a pkHash unless there is nothing to credit, and keeps key and
+//                  nonce; the new balance has 64 bits
 //   unsound if     total can wrap
 //
 // With total 0 an empty leaf may be named: it is left as it is.

@@ -11,8 +11,9 @@ include "fixed-base-table.circom";
 //   in     bits[3]      bool   trusted: boolean by the caller
 //   out    out[2]       field  determined
 //
-//   sound because  for boolean bits the bilinear form in bits[0], bits[1] takes the four values of a half of the table, and
-//                  bits[2] picks the half: three products, because the two coordinates share bits[0] bits[1]
+//   sound because  for boolean bits the bilinear form in bits[0], bits[1] takes the four values of a half of the
+//                  table, and bits[2] picks the half: three products, because the two coordinates share bits[0]
+//                  bits[1]
 //   unsound if     a bit is not boolean
 template ConstantOfEight(table) {
     signal input bits[3];
@@ -23,7 +24,9 @@ template ConstantOfEight(table) {
         var half[2];
         for (var k = 0; k < 2; k++) {
             var q = 4 * k;
-            half[k] = table[q][c] + bits[0] * (table[q + 1][c] - table[q][c]) + bits[1] * (table[q + 2][c] - table[q][c])
+            half[k] = table[q][c]
+                + bits[0] * (table[q + 1][c] - table[q][c])
+                + bits[1] * (table[q + 2][c] - table[q][c])
                 + both * (table[q + 3][c] - table[q + 2][c] - table[q + 1][c] + table[q][c]);
         }
         out[c] <== half[0] + bits[2] * (half[1] - half[0]);
@@ -35,15 +38,15 @@ template ConstantOfEight(table) {
 //   in   bits[251]  bool   trusted: boolean by the caller; weights 2^0 … 2^249, then order - 2^250
 //   out  out[2]     point  determined: S B in twisted Edwards form
 //
-// 83 windows of three bits (bits 0 … 248) are added in Montgomery form. Window j adds (w + 8) 8^j B, w its three bits: the
-// eights make every summand larger than all before it together. The last two bits and minus all the eights are one of
-// four constants, added completely.
+// 83 windows of three bits (bits 0 … 248) are added in Montgomery form. Window j adds (w + 8) 8^j B, w its three
+// bits: the eights make every summand larger than all before it together. The last two bits and minus all the
+// eights are one of four constants, added completely.
 //
-//   sound because  before window j >= 1 the sum is a multiple in 8 … 15 (8^j - 1) / 7, the summand one in 8 8^j … 15 8^j:
-//                  the two differ, and together they are below 17.2 8^82 < 2^250.2 < order. So their abscissas differ
-//                  (m1 = ±m2 modulo order is excluded) and each slope is unique. The last sum lies between 0 and
-//                  order, so it is not the identity: v != 0, u != -1, and its Edwards form is unique. The last addition is
-//                  the complete one
+//   sound because  before window j >= 1 the sum is a multiple in 8 … 15 (8^j - 1) / 7, the summand one in 8 8^j …
+//                  15 8^j: the two differ, and together they are below 17.2 8^82 < 2^250.2 < order. So their
+//                  abscissas differ (m1 = ±m2 modulo order is excluded) and each slope is unique. The last sum lies
+//                  between 0 and order, so it is not the identity: v != 0, u != -1, and its Edwards form is unique.
+//                  The last addition is the complete one
 //   unsound if     a bit is not boolean
 template FixedBaseMultiplication() {
     var windows = 83;
@@ -64,10 +67,13 @@ template FixedBaseMultiplication() {
     signal sum[2] <== Montgomery2Edwards()(sums[windows - 1]);
 
     signal both <== bits[249] * bits[250];
+    var row[8][2] = table[windows];
     var last[2];
     for (var c = 0; c < 2; c++) {
-        last[c] = table[83][0][c] + bits[249] * (table[83][1][c] - table[83][0][c]) + bits[250] * (table[83][2][c] - table[83][0][c])
-            + both * (table[83][3][c] - table[83][2][c] - table[83][1][c] + table[83][0][c]);
+        last[c] = row[0][c]
+            + bits[249] * (row[1][c] - row[0][c])
+            + bits[250] * (row[2][c] - row[0][c])
+            + both * (row[3][c] - row[2][c] - row[1][c] + row[0][c]);
     }
     (out[0], out[1]) <== BabyAdd()(sum[0], sum[1], last[0], last[1]);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma circom 2.2.0;
 
-// Constants of FixedBaseMultiplication, computed by the compiler. B is the generator of BabyJubJub's prime-order subgroup
-// that EdDSA uses ("Base8").
+// Constants of FixedBaseMultiplication, computed by the compiler. B is the generator of BabyJubJub's prime-order
+// subgroup that EdDSA uses ("Base8").
 
 function edwardsGenerator() {
     return [5299619240641551281634865583518297030282874472190772894086521144482721001553,
@@ -24,8 +24,8 @@ function edwardsToMontgomery(p) {
 }
 
 // Rows 0 … 82, Montgomery form: column i of row j is (i + 8) 8^j B.
-// Row 83, Edwards form, columns 0 … 3: (0, D, -2 D, -D) - offset, where D = 8^83 B = 2^249 B and offset, the sum of 8 8^j B
-// over rows 0 … 82, takes back what the eights of those rows added. -2 D is (order - 2^250) B.
+// Row 83, Edwards form, columns 0 … 3: (0, D, -2 D, -D) - offset, where D = 8^83 B = 2^249 B and offset, the sum of
+// 8 8^j B over rows 0 … 82, takes back what the eights of those rows added. -2 D is (order - 2^250) B.
 function fixedBaseTable() {
     var table[84][8][2];
     var base[2] = edwardsGenerator();

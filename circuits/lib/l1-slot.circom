@@ -8,25 +8,29 @@ include "path-update.circom";
 // L1Slot(levels, top): one entry of the contract's queue: kind 0 empty, 1 deposit, 2 forced full exit.
 //
 //   param  levels, top       as in PathUpdate
-//   in     item[6]           field  untrusted here, bound by d to the contract's queue: kind, index, amount, ax, ay, owner
+//   in     item[6]           field  untrusted here, bound by d to the contract's queue: kind, index, amount, ax,
+//                                   ay, owner
 //   in     oldLeaf[3]        field  untrusted: pkHash, balance, nonce; bound by the path
 //   in     siblings[low][3]  field  untrusted: bound by the path
 //   in     in[4^top]         field  trusted: see PathUpdate
 //   out    out[4^top]        field  determined
 //   out    packed            field  determined: kind 2^96 + index 2^64 + amount
 //
-//   sound because  kind, index and amount have 2, 2 levels and 64 bits, so `packed` determines them. An empty slot is all
-//                  zero, opens index 0, which is always the empty leaf, and leaves it. Otherwise the leaf is either empty and
-//                  takes the computed pkHash, or has it already: key and owner never change. A forced exit takes exactly
-//                  the balance, and raises the nonce so that no transfer that is still around can run after a later deposit
+//   sound because  kind, index and amount have 2, 2 levels and 64 bits, so `packed` determines them. An empty slot
+//                  is all zero, opens index 0, which is always the empty leaf, and leaves it. Otherwise the leaf is
+//                  either empty and takes the computed pkHash, or has it already: key and owner never change. A
+//                  forced exit takes exactly the balance, and raises the nonce so that no transfer that is still
+//                  around can run after a later deposit
 //   unsound if     d does not bind item, or the contract queues index 0, or lets deposits add up to 2^64 or more
 //
-// Every item that the contract can queue must be satisfiable, or anybody could halt the rollup. It queues 0 < index < 4^levels,
-// always with the one key and owner of that index; ax, ay < r and owner < 2^160; deposits below 2^64 in total. So:
+// Every item that the contract can queue must be satisfiable, or anybody could halt the rollup. It queues
+// 0 < index < 4^levels, always with the one key and owner of that index; ax, ay < r and owner < 2^160; deposits below
+// 2^64 in total. So:
 //   - no demand on the key (it need not be a point: only a signature needs one);
-//   - no range check on balance + amount: the contract's bound on the total holds it below 2^64, and a check could only halt;
-//   - a forced exit of an account without a leaf is satisfied by amount 0 and writes (pkHash, 0, 1): for kind 2 the nonce
-//     rises by one whatever the leaf was;
+//   - no range check on balance + amount: the contract's bound on the total holds it below 2^64, and a check could
+//     only halt;
+//   - a forced exit of an account without a leaf is satisfied by amount 0 and writes (pkHash, 0, 1): for kind 2 the
+//     nonce rises by one whatever the leaf was;
 //   - the amount of a forced exit is the committer's claim, and there is always exactly one that satisfies.
 template L1Slot(levels, top) {
     signal input item[6];

@@ -7,7 +7,8 @@ include "poseidon-after-first-layer.circom";
 // PlaceAmongFour(): the four values of a quad in their order.
 //
 //   in   child        field  untrusted: stands at position[0] + 2 position[1]
-//   in   siblings[3]  field  untrusted: [0] the other member of the child's pair, [1] and [2] the other pair in order
+//   in   siblings[3]  field  untrusted: [0] the other member of the child's pair, [1] and [2] the other pair in
+//                            order
 //   in   position[2]  bool   trusted: boolean by the caller, low bit first
 //   out  out[4]       field  determined
 //
@@ -31,7 +32,8 @@ template PlaceAmongFour() {
     out <== [left + moveLeft, right + moveRight, siblings[1] - moveLeft, siblings[2] - moveRight];
 }
 
-// NodeUpdate(): a node's hash before and after one of its four children changes: Poseidon(4) of the children, twice.
+// NodeUpdate(): a node's hash before and after one of its four children changes: Poseidon(4) of the children,
+// twice.
 //
 //   in   oldChild, newChild  field  untrusted: the caller's, from below; at position[0] + 2 position[1] of four
 //   in   siblings[3]         field  untrusted: as in PlaceAmongFour
@@ -39,11 +41,12 @@ template PlaceAmongFour() {
 //   out  oldParent           field  determined
 //   out  newParent           field  determined
 //
-//   sound because  Poseidon's first round adds a constant to each input and takes the fifth power of each on its own. So the
-//                  fifth power can be taken first and its result be placed, if each value gets the constant of the
-//                  place where it will stand: `constants` below, which the position bits select. Siblings stand at the same
-//                  places in both hashes, so their fifth powers serve twice. Both parents equal plain Poseidon(4) of the
-//                  placed children, hence bind the child together with its place
+//   sound because  Poseidon's first round adds a constant to each input and takes the fifth power of each on its
+//                  own. So the fifth power can be taken first and its result be placed, if each value gets the
+//                  constant of the place where it will stand: `constants` below, which the position bits select.
+//                  Siblings stand at the same places in both hashes, so their fifth powers serve twice. Both
+//                  parents equal plain Poseidon(4) of the placed children, hence bind the child together with its
+//                  place
 //   unsound if     a position bit is not boolean
 //   cost           592, where two plain hashes with placed children take 600
 template NodeUpdate() {

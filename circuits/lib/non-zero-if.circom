@@ -9,8 +9,8 @@ pragma circom 2.2.0;
 //   sound because  value = 0 makes the left side 0 for every quotient, so condition must be 0
 //   unsound if     never: no demand on the inputs
 //
-// The quotient is a free wire where value = condition = 0. It occurs in no other constraint, so its freedom says nothing;
-// the wire-determinacy check lists it with this reason.
+// The quotient is a free wire where value = condition = 0. It occurs in no other constraint, so its freedom says
+// nothing; the wire-determinacy check lists it with this reason.
 template NonZeroIf() {
     signal input condition;
     signal input value;

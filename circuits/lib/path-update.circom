@@ -7,24 +7,27 @@ include "select.circom";
 
 // PathUpdate(levels, top): replaces oldLeaf by newLeaf at `index` of a quaternary tree of 4^levels leaves.
 //
-// The tree is carried as the 4^top nodes that lie `top` levels below its root, so that the levels above them are hashed
-// once a batch (TopRoot) and not once an update.
+// The tree is carried as the 4^top nodes that lie `top` levels below its root, so that the levels above them are
+// hashed once a batch (TopRoot) and not once an update.
 //
 //   param  levels, top          1 <= top < levels <= 16
-//   in     index[2 levels]      bool   trusted: boolean by the caller, low bit first: the bits of the signed, published index
-//   in     siblings[low][3]     field  untrusted: bound by the comparison with the old node; low = levels - top, from the leaf up
+//   in     index[2 levels]      bool   trusted: boolean by the caller, low bit first: the bits of the signed,
+//                                      published index
+//   in     siblings[low][3]     field  untrusted: bound by the comparison with the old node; low = levels - top,
+//                                      from the leaf up
 //   in     oldLeaf, newLeaf     field  untrusted: oldLeaf is bound here, newLeaf is the caller's rule
 //   in     in[4^top]            field  trusted: bound to the previous root, or the result of the previous update
 //   out    out[4^top]           field  determined: `in` with one node replaced
 //
-//   sound because  the old path must end in the node of `in` that the high index bits select. By collision resistance
-//                  this fixes oldLeaf and all siblings, and the depth is fixed, so oldLeaf is the leaf at `index`. The
-//                  new path uses the same siblings and the same index bits, so every other leaf keeps its value.
-//                  The vector binds like the root: TopRoot is collision resistant
+//   sound because  the old path must end in the node of `in` that the high index bits select. By collision
+//                  resistance this fixes oldLeaf and all siblings, and the depth is fixed, so oldLeaf is the leaf
+//                  at `index`. The new path uses the same siblings and the same index bits, so every other leaf
+//                  keeps its value. The vector binds like the root: TopRoot is collision resistant
 //   unsound if     an index bit is not boolean, or `in` is not bound
 //
-// Why nothing is switched off for an unused slot: such a slot opens index 0 and passes newLeaf = oldLeaf. Index 0 can
-// always be opened, so the check needs no enabling bit, and a check without a switch cannot be switched off by mistake.
+// Why nothing is switched off for an unused slot: such a slot opens index 0 and passes newLeaf = oldLeaf. Index 0
+// can always be opened, so the check needs no enabling bit, and a check without a switch cannot be switched off by
+// mistake.
 template PathUpdate(levels, top) {
     assert(top >= 1);
     assert(top < levels);

@@ -3,25 +3,27 @@ pragma circom 2.2.0;
 
 include "circomlib/circuits/poseidon.circom";
 
-// PoseidonAfterFirstLayer(nInputs): what is left of Poseidon(nInputs) once the first layer of S-boxes has been applied.
+// PoseidonAfterFirstLayer(nInputs): what is left of Poseidon(nInputs) once the first layer of S-boxes has been
+// applied.
 //
-//   param  nInputs         1 … 16
-//   in     layer[nInputs + 1]  field  trusted: layer[0] = C[0]^5 and layer[i] = (input[i - 1] + C[i])^5, with C = POSEIDON_C
+//   param  nInputs             1 … 5, the widths that a test covers
+//   in     layer[nInputs + 1]  field  trusted: layer[0] = C[0]^5 and layer[i] = (input[i - 1] + C[i])^5, with C =
+//                                     POSEIDON_C
 //   out    out             field  determined: Poseidon(nInputs)(input)
 //
-//   sound because  these are circomlib's rounds with circomlib's constants, S-boxes and matrices, from the second layer on.
-//                  A test compares the two for every caller
+//   sound because  these are circomlib's rounds with circomlib's constants, S-boxes and matrices, from the second
+//                  layer on. A test compares the two at every width
 //   unsound if     `layer` is anything but the first layer of S-boxes
 //
-// Poseidon's first round treats each input on its own. A caller with two hashes that share inputs can share that work:
-// see NodeUpdate.
+// Poseidon's first round treats each input on its own. A caller with two hashes that share inputs can share that
+// work: see NodeUpdate.
 template PoseidonAfterFirstLayer(nInputs) {
     assert(nInputs >= 1);
-    assert(nInputs <= 16);
+    assert(nInputs <= 5);
     var t = nInputs + 1;
     var halfRounds = 4; // full rounds before the partial ones, and again after them
-    var partialRoundsOf[16] = [56, 57, 56, 60, 60, 63, 64, 63, 60, 66, 60, 65, 70, 60, 64, 68];
-    var partialRounds = partialRoundsOf[t - 2];
+    var partialRoundsOf[5] = [56, 57, 56, 60, 60];
+    var partialRounds = partialRoundsOf[nInputs - 1];
     var C[2 * halfRounds * t + partialRounds] = POSEIDON_C(t);
     var S[partialRounds * (2 * t - 1)] = POSEIDON_S(t);
     var M[t][t] = POSEIDON_M(t);

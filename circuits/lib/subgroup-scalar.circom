@@ -8,13 +8,15 @@ pragma circom 2.2.0;
 //
 // order is the prime order of BabyJubJub's subgroup, 2^250 < order < 2^251.
 //
-//   sound because     with boolean bits the sum is an integer in 0 … (2^250 - 1) + (order - 2^250) = order - 1 < r, so the
-//                     field equation is one of integers: scalar < order, with no comparison
-//   complete because  a scalar below 2^250 needs no top bit, and scalar - (order - 2^250) is in 0 … 2^250 - 1 for the rest
-//   unsound if        a reader takes bits[250] for 2^250: its weight is order - 2^250, which is -2^250 modulo the order
+//   sound because     with boolean bits the sum is an integer in 0 … (2^250 - 1) + (order - 2^250) = order - 1 < r,
+//                     so the field equation is one of integers: scalar < order, with no comparison
+//   complete because  a scalar below 2^250 needs no top bit, and scalar - (order - 2^250) is in 0 … 2^250 - 1 for
+//                     the rest
+//   unsound if        a reader takes bits[250] for 2^250: its weight is order - 2^250, which is -2^250 modulo the
+//                     order
 //
-// Scalars from order - 2^250 to 2^250 - 1 have two representations. Both stand for the same integer, so nothing that is
-// computed from the weighted sum can tell them apart.
+// Scalars from order - 2^250 to 2^250 - 1 have two representations. Both stand for the same integer, so nothing
+// that is computed from the weighted sum can tell them apart.
 template SubgroupScalar() {
     signal input scalar;
     signal output bits[251];

@@ -13,32 +13,38 @@ include "signature.circom";
 //   param  levels, top           as in PathUpdate
 //   in     domain                field     trusted: bound by d to chain and contract
 //   in     blockNumber           uint{32}  trusted: range-checked by BatchTransfer, bound by d
-//   in     tx[6]                 field     untrusted: type, from, to, amount, fee, validUntil; bound by signature and d
+//   in     tx[6]                 field     untrusted: type, from, to, amount, fee, validUntil; bound by signature
+//                                          and d
 //   in     key[3]                field     untrusted: ax, ay, owner of the sender; bound by the sender's leaf
 //   in     signature[3]          field     untrusted: S, R8x, R8y
 //   in     sender[2]             field     untrusted: balance, nonce; bound by the sender's path
 //   in     senderSiblings[][3]   field     untrusted: bound by the sender's path
-//   in     receiver[3]           field     untrusted: pkHash, balance, nonce after the sender's update; bound by the receiver's path
+//   in     receiver[3]           field     untrusted: pkHash, balance, nonce after the sender's update; bound by
+//                                          the receiver's path
 //   in     receiverSiblings[][3] field     untrusted: bound by the receiver's path
 //   in     in[4^top]             field     trusted: see PathUpdate
 //   out    out[4^top]            field     determined
 //   out    record                uint{168} determined: type 2^160 + from 2^128 + to 2^96 + amount 2^32 + fee
 //
-//   sound because  every field of the record is range-checked to its width, so the record determines them (from and to to
-//                  2 levels <= 32 bits). The sender's pkHash is computed from the key that signs, and the path proves it
-//                  to be the leaf at `from`. The signature covers the record, validUntil, the receiver's pkHash, the
-//                  nonce and the domain. Both new balances have 64 bits. The nonce rises by one, so the signature serves once.
-//                  The receiver's leaf is opened in the middle state, after the sender's update: right for from = to as well
-//   unsound if     index 0 can hold an account, domain or blockNumber are not bound, or a leaf's balance exceeds 64 bits
+//   sound because  every field of the record is range-checked to its width, so the record determines them (from and
+//                  to to 2 levels <= 32 bits). The sender's pkHash is computed from the key that signs, and the
+//                  path proves it to be the leaf at `from`. The signature covers the record, validUntil, the
+//                  receiver's pkHash, the nonce and the domain. Both new balances have 64 bits. The nonce rises by
+//                  one, so the signature serves once. The receiver's leaf is opened in the middle state, after the
+//                  sender's update: right for from = to as well
+//   unsound if     index 0 can hold an account, domain or blockNumber are not bound, or a leaf's balance exceeds 64
+//                  bits
 //
-// No field can wrap: balance < 2^64 in every leaf (each slot that writes one checks it, deposits are bounded by the contract),
-// amount < 2^64 and fee < 2^32, so balance - amount - fee > -2^65 and balance + amount < 2^65, far from r.
+// No field can wrap: balance < 2^64 in every leaf (each slot that writes one checks it, deposits are bounded by the
+// contract), amount < 2^64 and fee < 2^32, so balance - amount - fee > -2^65 and balance + amount < 2^65, far from
+// r.
 //
-// Message = Poseidon(4)(domain, record + validUntil 2^168, recipient, nonce). The packing is injective: record < 2^168 by its
-// range checks, and in a used slot validUntil = blockNumber + remaining < 2^33, so the sum is below 2^201 < r.
+// Message = Poseidon(4)(domain, record + validUntil 2^168, recipient, nonce). The packing is injective: record <
+// 2^168 by its range checks, and in a used slot validUntil = blockNumber + remaining < 2^33, so the sum is below
+// 2^201 < r.
 //
-// A no-op's record is zero. Then it opens index 0, which is always empty, twice, and changes nothing; its key, signature
-// and validUntil say nothing, but must pass the checks that Signature makes in every slot.
+// A no-op's record is zero. Then it opens index 0, which is always empty, twice, and changes nothing; its key,
+// signature and validUntil say nothing, but must pass the checks that Signature makes in every slot.
 template TransferSlot(levels, top) {
     signal input domain;
     signal input blockNumber;

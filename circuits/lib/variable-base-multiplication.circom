@@ -12,14 +12,16 @@ include "double-and-add.circom";
 //   in   edwards[2]     point  trusted: the same P
 //   out  out[2]         point  determined: k P in twisted Edwards form
 //
-// Signed binary digits, no zeros among them: with k' = k + (1 - bits[0]), which is odd, k' = sum of digit[i] 2^i for
-// i = 0 … 254, where digit[254] = 1 and digit[i] = 2 bit[i + 1] - 1. bit[254] = 1 gives digit[253] = 1 too: start at 3 P.
-// (k' differs from k in the lowest bit only, which no digit reads: made odd by setting it, undone at the end.)
+// Signed binary digits, no zeros among them: with k' = k + (1 - bits[0]), which is odd, k' = sum of digit[i] 2^i
+// for i = 0 … 254, where digit[254] = 1 and digit[i] = 2 bit[i + 1] - 1. bit[254] = 1 gives digit[253] = 1 too:
+// start at 3 P. (k' differs from k in the lowest bit only, which no digit reads: made odd by setting it, undone at
+// the end.)
 //
-//   sound because  after digit i the running multiple is floor(k' / 2^i) with its lowest bit set: at least 3 and below 2^(255 - i).
-//                  Down to digit 5 it stays below 2^250 < order, so DoubleAndAdd's demand 2 m + 1 < order holds at each of
-//                  these 248 steps. The last five digits and the correction use the complete Edwards addition: the curve's
-//                  a is a square and its d is not, so no denominator is ever 0 for points of the curve
+//   sound because  after digit i the running multiple is floor(k' / 2^i) with its lowest bit set: at least 3 and
+//                  below 2^(255 - i). Down to digit 5 it stays below 2^250 < order, so DoubleAndAdd's demand 2 m +
+//                  1 < order holds at each of these 248 steps. The last five digits and the correction use the
+//                  complete Edwards addition: the curve's a is a square and its d is not, so no denominator is ever
+//                  0 for points of the curve
 //   unsound if     P has another order, or a bit is not boolean
 template VariableBaseMultiplication() {
     var incompleteSteps = 248; // digits 252 … 5
@@ -42,7 +44,8 @@ template VariableBaseMultiplication() {
     for (var i = 0; i < completeSteps; i++) {
         (doubles[i][0], doubles[i][1]) <== BabyDbl()(sums[i][0], sums[i][1]);
         // -P = (-x, y)
-        (sums[i + 1][0], sums[i + 1][1]) <== BabyAdd()(doubles[i][0], doubles[i][1], (2 * bits[completeSteps - i] - 1) * edwards[0], edwards[1]);
+        (sums[i + 1][0], sums[i + 1][1]) <== BabyAdd()(doubles[i][0], doubles[i][1],
+            (2 * bits[completeSteps - i] - 1) * edwards[0], edwards[1]);
     }
     // k even: one P too many, add -P; k odd: add the identity (0, 1)
     (out[0], out[1]) <== BabyAdd()(sums[completeSteps][0], sums[completeSteps][1],
