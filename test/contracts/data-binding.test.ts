@@ -6,7 +6,7 @@ import { type L1Item, L1Kind } from "../../circuits/l1.ts";
 import type { CircuitParameters } from "../../circuits/parameters.ts";
 import { StateTree } from "../../circuits/tree.ts";
 import { walletFromSeed } from "../../circuits/wallet.ts";
-import { SCALAR_FIELD } from "../../worker/field.ts";
+import { solve, weakCommitmentChallenge, weakQueueChallenge } from "./attack.ts";
 import { refuses } from "./reverts.ts";
 import {
   type DeployChoice,
@@ -166,43 +166,6 @@ async function circuitSide(town: TestRollup, l1Items: readonly L1Item[]) {
   const balance = accounts.get(1)?.balance;
   const circuit = { d, newRoot, prevRoot: tree.root, balance };
   return { circuit, txData: bytesToHex(txData), h };
-}
-
-/** z of WeakBindingQueue. */
-function weakQueueChallenge(parameters: CircuitParameters, d: readonly bigint[], h: bigint) {
-  const firstRecord = 3 + 4 * parameters.nDeposits;
-  const published = d.map((element, i) => (i < 3 || i >= firstRecord ? element : 0n));
-  return challenge(parameters, dataDigest(published), h);
-}
-
-/** z of WeakBindingCommitment. */
-const weakCommitmentChallenge = (parameters: CircuitParameters, d: readonly bigint[]) =>
-  challenge(parameters, dataDigest(d), 0n);
-
-/** The value of one element for which d evaluates to y at z. */
-function solve(d: readonly bigint[], at: number, z: bigint, y: bigint): bigint {
-  const rest = evaluate(
-    d.map((element, i) => (i === at ? 0n : element)),
-    z,
-  );
-  const weight = evaluate(
-    d.map((_, i) => (i === at ? 1n : 0n)),
-    z,
-  );
-  return modulo((y - rest) * inverse(weight));
-}
-
-const modulo = (value: bigint) => ((value % SCALAR_FIELD) + SCALAR_FIELD) % SCALAR_FIELD;
-
-/** By Fermat. */
-function inverse(value: bigint): bigint {
-  let result = 1n;
-  let square = modulo(value);
-  for (let e = SCALAR_FIELD - 2n; e > 0n; e >>= 1n) {
-    if (e & 1n) result = modulo(result * square);
-    square = modulo(square * square);
-  }
-  return result;
 }
 
 function send(

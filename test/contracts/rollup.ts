@@ -1,4 +1,4 @@
-// A rollup on a chain of its own, with blocks that need no proof: its verifier says yes to everything.
+// A rollup on a chain of its own. By default its verifier says yes to everything, so that blocks need no proof.
 
 import type { WalletClient } from "@nomicfoundation/hardhat-viem/types";
 import { network } from "hardhat";
@@ -24,6 +24,7 @@ import { type L1Item, L1Kind } from "../../circuits/l1.ts";
 import type { CircuitParameters } from "../../circuits/parameters.ts";
 import type { TransferRecord } from "../../circuits/transfer.ts";
 import { StateTree } from "../../circuits/tree.ts";
+import type { ProofWords } from "../../worker/proof.ts";
 
 /** Two L1 slots and three transfers: five slots, so the exit tree has empty leaves. 16 accounts. */
 export const PARAMETERS: CircuitParameters = {
@@ -42,18 +43,20 @@ export const SPACING_SECONDS = 12n;
 export const GWEI = 10n ** 9n;
 
 /** A proof that the stub accepts like any other. */
-export const NO_PROOF = {
+export const NO_PROOF: ProofWords = {
   pA: [1n, 2n],
   pB: [
     [3n, 4n],
     [5n, 6n],
   ],
   pC: [7n, 8n],
-} as const;
+};
 
 export interface DeployChoice {
   readonly parameters?: CircuitParameters;
   readonly contract?: "ZKRollup" | "WeakBindingQueue" | "WeakBindingCommitment";
+  /** By default the stub. */
+  readonly verifier?: "BatchTinyVerifier";
   readonly config?: Partial<RollupConfig>;
 }
 
@@ -91,10 +94,14 @@ export interface MadeBlock {
   readonly tree: ReturnType<typeof exitTree>;
 }
 
+/** What commitBlock takes besides the proof. */
+export type CommittedBlock = Omit<MadeBlock, "d" | "exits" | "tree">;
+
 export type TestRollup = Awaited<ReturnType<typeof openRollup>>;
 
 /** Users 0 to 4: deployer, operator, alice, bob, carol. */
-export async function openRollup({ parameters = PARAMETERS, contract, config }: DeployChoice = {}) {
+export async function openRollup(choice: DeployChoice = {}) {
+  const { parameters = PARAMETERS, contract, config, verifier } = choice;
   const connection = await network.create();
   const { viem } = connection;
   const client = await viem.getPublicClient();
@@ -106,7 +113,8 @@ export async function openRollup({ parameters = PARAMETERS, contract, config }: 
     WalletClient,
     WalletClient,
   ];
-  const stub = await viem.deployContract("StubVerifier");
+  // The interfaces that matter are alike: of the verifiers, and of the rollup and its weakened copies.
+  const stub = await viem.deployContract((verifier ?? "StubVerifier") as "StubVerifier");
   const fullConfig: RollupConfig = {
     operator: getAddress(operator.account.address),
     sourceDomain: SOURCE_DOMAIN,
@@ -120,7 +128,6 @@ export async function openRollup({ parameters = PARAMETERS, contract, config }: 
     ...config,
   };
   const genesis = numberToHex(new StateTree(parameters.levels).root, { size: 32 });
-  // The weakened contracts have the same interface.
   const rollup = await viem.deployContract((contract ?? "ZKRollup") as "ZKRollup", [
     stub.address,
     genesis,
@@ -177,12 +184,12 @@ export async function openRollup({ parameters = PARAMETERS, contract, config }: 
     };
   }
 
-  /** Sends a block; by default as the operator. */
+  /** Sends a block; by default as the operator, and with a proof that only the stub accepts. */
   async function commit(
-    block: Omit<MadeBlock, "d" | "exits" | "tree">,
+    block: CommittedBlock,
     user: WalletClient = operator,
+    { pA, pB, pC }: ProofWords = NO_PROOF,
   ) {
-    const { pA, pB, pC } = NO_PROOF;
     const { newStateRoot, transactionsHash: hash, publicSignals, txData } = block;
     return (await as(user)).write.commitBlock([
       newStateRoot,
@@ -211,6 +218,7 @@ export async function openRollup({ parameters = PARAMETERS, contract, config }: 
   }
 
   return {
+    nextItems,
     connection,
     viem,
     client,
