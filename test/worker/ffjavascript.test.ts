@@ -1,5 +1,6 @@
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
-import { buildBn128, type Command } from "ffjavascript";
+import { buildBn128, type Command, type ThreadManager } from "ffjavascript";
 import { describe, expect, it, vi } from "vitest";
 import { openFfjavascript } from "../../worker/engines/ffjavascript.ts";
 import { rowChunks, sortedByConstraint } from "../../worker/engines/ffjavascript-rows.ts";
@@ -99,6 +100,41 @@ describe("worker / ffjavascript run", () => {
 });
 
 describe("worker / ffjavascript tasks", () => {
+  interface Counts {
+    started: number;
+    underWay: number;
+    mostUnderWay: number;
+  }
+
+  /** A thread manager whose tasks end after a turn of the event loop. */
+  function countingManager(concurrency: number): { counts: Counts; manager: ThreadManager } {
+    const counts = { started: 0, underWay: 0, mostUnderWay: 0 };
+    const queueAction = async (): Promise<Uint8Array[]> => {
+      counts.started++;
+      counts.underWay++;
+      counts.mostUnderWay = Math.max(counts.mostUnderWay, counts.underWay);
+      await setImmediate();
+      counts.underWay--;
+      return [];
+    };
+    const rest = { postAction: queueAction, terminate: async () => undefined };
+    return { counts, manager: { singleThread: false, concurrency, queueAction, ...rest } };
+  }
+
+  it("looks for a cancellation before each task and starts none after it", async () => {
+    const { counts, manager } = countingManager(2);
+    const queue = new TaskQueue(manager);
+    const stop = new Error("stop");
+    const watcher = (tasksDone: number) => {
+      if (tasksDone >= 5) throw stop;
+    };
+    const work = () => Promise.all(Array.from({ length: 100 }, () => manager.queueAction([])));
+    await expect(queue.watch(watcher, work)).rejects.toBe(stop);
+    expect(counts).toEqual({ started: 6, underWay: 0, mostUnderWay: 2 });
+    await queue.watch(() => undefined, work);
+    expect(counts.started).toBe(106);
+  });
+
   it("wipes the scratch memory in which a task had its inputs", async () => {
     const { tm } = await buildBn128(true);
     const queue = new TaskQueue(tm);

@@ -336,6 +336,7 @@ describe("worker / thread", () => {
     const task = proveTask(witnessFile(wtns));
     requestCancel(task.control);
     expect(await run(task)).toMatchObject({ kind: "failed", code: "CANCELLED" });
+    expect(readProgress(task.control).stage).toBe("waiting");
   });
 
   it("is replaced when it is killed in the middle, and the next proof is right", async () => {
