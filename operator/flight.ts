@@ -9,7 +9,7 @@ import type { RollupState } from "./state.ts";
 export type FlightPhase = "proving" | "retrying" | "proved" | "sent" | "mined";
 
 /** Waits after a failed proof, doubled each time up to the last. */
-const RETRY_FIRST_MS = 1_000;
+const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 60_000;
 
 export class Flight {

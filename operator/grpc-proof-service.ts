@@ -1,11 +1,70 @@
+import { JobStage, JobState } from "../gen/prover/v1/job_pb.ts";
+import { ProverClient, proofElements, transferBatchInput } from "../prover/client.ts";
+import { OperatorError } from "./errors.ts";
 import type { ProofCall, ProofService } from "./prover-link.ts";
 
+const STAGES: Readonly<Partial<Record<JobStage, string>>> = {
+  [JobStage.WITNESS]: "witness",
+  [JobStage.PROVING]: "proving",
+  [JobStage.VERIFYING]: "verifying",
+};
+
+/** Errors of the client; looked at by their form, since its class belongs to the prover's folder. */
+interface ClientError extends Error {
+  readonly code: string;
+  readonly isTransient: boolean;
+  /** The job that ended without a proof. */
+  readonly job: unknown;
+}
+
+/** The proving service over gRPC, plaintext: operator and prover run on one machine or in one private network. */
 export class GrpcProofService implements ProofService {
-  constructor(readonly_address: string) {
-    void readonly_address;
+  readonly #client: ProverClient;
+
+  /** @param address host:port */
+  constructor(address: string) {
+    // Repeating is the link's business: it does so without an end, and says meanwhile that the prover is away.
+    this.#client = new ProverClient({ address, patienceMs: 0 });
   }
-  prove(_call: ProofCall): Promise<readonly bigint[]> {
-    throw new Error("to come");
+
+  async prove(call: ProofCall): Promise<readonly bigint[]> {
+    const { requestId, circuitId, batch, signal, onProgress } = call;
+    const input = transferBatchInput(batch);
+    try {
+      const { result } = await this.#client.prove(
+        { requestId, circuitId, input },
+        {
+          signal,
+          onEvent({ job }) {
+            if (job?.state === JobState.QUEUED) onProgress({ stage: "queued", percent: 0 });
+            if (job?.state !== JobState.RUNNING) return;
+            const stage = STAGES[job.stage] ?? "running";
+            onProgress({ stage, percent: job.progressPercent });
+          },
+        },
+      );
+      return result.proof ? proofElements(result.proof) : [];
+    } catch (error) {
+      throw asOperatorError(error);
+    }
   }
-  close(): void {}
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+function asOperatorError(error: unknown): unknown {
+  const { name, code, message, isTransient, job } = error as ClientError;
+  if (name !== "ProverClientError") return error;
+  // A job that has ended stays as it is under its request id. A job that is gone (the prover came back without its
+  // memory) or a call that was cut short is submitted again as it was.
+  const isCutShort = isTransient || ["DEADLINE_EXCEEDED", "NOT_FOUND", "ABORTED"].includes(code);
+  const isAway = job === undefined && isCutShort;
+  return new OperatorError(
+    isAway ? "PROVER_UNAVAILABLE" : "PROOF_FAILED",
+    `the prover answers ${code}: ${message}`,
+    { got: code },
+    { cause: error },
+  );
 }

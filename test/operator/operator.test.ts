@@ -8,7 +8,7 @@ import { OperatorError } from "../../operator/errors.ts";
 import type { RunningOperator } from "../../operator/main.ts";
 import type { UserClient } from "../../operator/user-client.ts";
 import { StubProver } from "./stub-prover.ts";
-import { pictureOf, Town, until } from "./town.ts";
+import { expectSameState, Town, until } from "./town.ts";
 
 let town: Town;
 let prover: StubProver;
@@ -198,9 +198,9 @@ describe("operator / rebuild and reorg", () => {
     await alice.waitForBlock(await alice.exit({ to: 1, amountGwei: 2_000_000n }));
     await bob.topUp(1, 1_000_000n);
     await settled(4);
-    expect(pictureOf(await town.follow())).toEqual(pictureOf(running));
+    await expectSameState(await town.follow(), running);
     const inRanges = await town.follow({ checkpoints: 2, rangeBlocks: 3 });
-    expect(pictureOf(inRanges)).toEqual(pictureOf(running));
+    await expectSameState(inRanges, running);
     expect(inRanges.operator.state.oldestCheckpoint).toBeGreaterThan(5);
   });
 
@@ -231,8 +231,8 @@ describe("operator / rebuild and reorg", () => {
     expect(ourRoot()).toBe(await rootOnL1());
     expect(ourRoot()).not.toBe(lostRoot);
     await until(() => follower.operator.state.nextBlockNumber === 4);
-    expect(pictureOf(follower)).toEqual(pictureOf(running));
-    expect(pictureOf(await town.follow())).toEqual(pictureOf(running));
+    await expectSameState(follower, running);
+    await expectSameState(await town.follow(), running);
   });
 
   it("reads the chain anew when a reorganisation is deeper than its checkpoints", async () => {
@@ -250,7 +250,7 @@ describe("operator / rebuild and reorg", () => {
     await town.chain.reorganise(fork);
     await until(() => running.operator.state.nextBlockNumber === 2);
     await settled(1);
-    expect(pictureOf(await town.follow())).toEqual(pictureOf(running));
+    await expectSameState(await town.follow(), running);
   });
 
   it("keeps a proof whose commit a reorganisation removed, and sends it again", async () => {

@@ -1,6 +1,7 @@
 // A chain with a rollup on it, an operator, and people with accounts: what tests of the whole operator begin with.
 
 import { type Address, numberToHex, parseAbi } from "viem";
+import { expect } from "vitest";
 import { circuitParameters } from "../../circuits/parameters.ts";
 import type { OperatorConfig } from "../../operator/config.ts";
 import { type Deployment, deployRollup } from "../../operator/deploy.ts";
@@ -122,7 +123,7 @@ export class Town {
 }
 
 /** Everything of a state that two processes must agree upon. */
-export function pictureOf({ operator: { state } }: RunningOperator) {
+function pictureOf({ operator: { state } }: RunningOperator) {
   const indices = Array.from({ length: state.registeredCount }, (_, i) => i + 1);
   const blocks = Array.from({ length: state.nextBlockNumber - 1 }, (_, i) => state.block(i + 1));
   return {
@@ -134,6 +135,12 @@ export function pictureOf({ operator: { state } }: RunningOperator) {
     accounts: indices.map((index) => state.account(index)),
     blocks,
   };
+}
+
+/** Two processes that look at one chain have one state. */
+export async function expectSameState(one: RunningOperator, other: RunningOperator): Promise<void> {
+  await until(() => one.operator.state.l1.hash === other.operator.state.l1.hash);
+  expect(pictureOf(one)).toEqual(pictureOf(other));
 }
 
 /** Waits for what must come true; the test's own time limit ends it otherwise. */
