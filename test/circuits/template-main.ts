@@ -3,9 +3,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compileSource } from "../../circuits/compile.ts";
 import { templateSource } from "../../circuits/costs.ts";
+import type { CircuitInputs as BatchInputs } from "../../circuits/inputs.ts";
 import { ELEMENT_BYTES, invert, mod, readLE, SCALAR_FIELD } from "../../worker/field.ts";
 import { failingConstraints, parseR1cs, type R1cs, type SparseMatrix } from "../../worker/r1cs.ts";
-import { type CircuitInputs, WitnessProgram } from "../../worker/witness.ts";
+import { type CircuitInputs, type InputValue, WitnessProgram } from "../../worker/witness.ts";
+import { ForcedProgram } from "./soundness/forced-program.ts";
 
 /** One template as a main component: its witness program, its constraints and the names of its wires. */
 export class TemplateMain {
@@ -13,10 +15,14 @@ export class TemplateMain {
   readonly #program: WitnessProgram;
   readonly #wires: ReadonlyMap<string, number>;
 
-  private constructor(program: WitnessProgram, r1cs: R1cs, wires: ReadonlyMap<string, number>) {
-    this.#program = program;
+  readonly #wasm: Uint8Array<ArrayBuffer>;
+  #forced: ForcedProgram | undefined;
+
+  private constructor(wasm: Uint8Array<ArrayBuffer>, r1cs: R1cs, symbols: string) {
+    this.#wasm = wasm;
+    this.#program = new WitnessProgram(wasm);
     this.r1cs = r1cs;
-    this.#wires = wires;
+    this.#wires = wiresByName(symbols);
   }
 
   /**
@@ -25,16 +31,26 @@ export class TemplateMain {
    * @param publicInputs  inputs to be declared public. The compiler may remove the wire of a private input that a
    *   linear constraint determines; the one of a public input stays.
    */
-  static async of(file: string, call: string, publicInputs: string[] = []): Promise<TemplateMain> {
-    const folder = join(import.meta.dirname, "../../build/templates", call.replaceAll(/\W+/g, "_"));
-    const source = templateSource({ file, call, publicInputs });
+  static of(file: string, call: string, publicInputs: string[] = []): Promise<TemplateMain> {
+    return TemplateMain.ofSource(call, templateSource({ file, call, publicInputs }));
+  }
+
+  /** The same for a main component that a test writes itself. */
+  static async ofSource(name: string, source: string): Promise<TemplateMain> {
+    const folder = join(import.meta.dirname, "../../build/templates", name.replaceAll(/\W+/g, "_"));
     const paths = await compileSource(source, folder, { withSymbols: true });
     const [wasm, r1cs, symbols] = await Promise.all([
       readFile(paths.wasmPath),
       readFile(paths.r1csPath),
       readFile(paths.symbolsPath, "utf8"),
     ]);
-    return new TemplateMain(new WitnessProgram(wasm), parseR1cs(r1cs), wiresByName(symbols));
+    return new TemplateMain(new Uint8Array(wasm), parseR1cs(r1cs), symbols);
+  }
+
+  /** What a cheater would start from: every signal assigned as the template says, for inputs that it refuses. */
+  force(inputs: Readonly<Record<string, InputValue>>): bigint[] {
+    this.#forced ??= new ForcedProgram(this.#wasm);
+    return this.#forced.run(inputs as unknown as BatchInputs).witness;
   }
 
   /** The honest witness. Throws WorkError if the witness program refuses the inputs. */
@@ -52,6 +68,18 @@ export class TemplateMain {
     const wire = this.#wires.get(`main.${name}`);
     if (wire === undefined) throw new Error(`main.${name} is no wire of this circuit`);
     return wire;
+  }
+
+  /** The first signal that has this wire. */
+  nameOf(wire: number): string {
+    const found = [...this.#wires].find(([, other]) => other === wire);
+    if (found === undefined) throw new Error(`wire ${wire} has no name`);
+    return found[0].slice("main.".length);
+  }
+
+  /** Names of all signals with a wire, without `main.`; anonymous components have names of the compiler's. */
+  get names(): string[] {
+    return [...this.#wires.keys()].map((name) => name.slice("main.".length));
   }
 
   /** True if the signal exists and the compiler left it a wire of its own. */

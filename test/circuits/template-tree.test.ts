@@ -70,13 +70,33 @@ describe("NodeUpdate", () => {
 });
 
 describe("PoseidonAfterFirstLayer", () => {
-  it("completes Poseidon at the widths that occur and at the ends of the range", async () => {
-    // Poseidon's first constants, of which the whole first layer is made, come out of the hash itself: see
-    // NodeUpdate's test for four inputs. Here the template must at least be wired for other widths.
-    const main = await TemplateMain.of("poseidon-after-first-layer", "PoseidonAfterFirstLayer(1)");
-    const witness = main.witness({ layer: elements("layer", 2) });
-    expect(main.failing(witness)).toEqual([]);
-    expect(main.looseWires(witness)).toEqual([]);
+  const whole = (n: number) => `pragma circom 2.2.0;
+include "poseidon-after-first-layer.circom";
+template Whole() {
+    signal input in[${n}];
+    signal output out;
+    var C[200] = POSEIDON_C(${n + 1});
+    signal layer[${n + 1}];
+    layer[0] <== C[0] ** 5;
+    for (var i = 0; i < ${n}; i++) {
+        layer[i + 1] <== Sigma()(in[i] + C[i + 1]);
+    }
+    out <== PoseidonAfterFirstLayer(${n})(layer);
+}
+component main = Whole();
+`;
+  for (const n of [1, 2, 3, 4, 5]) {
+    it(`completes Poseidon of ${n} inputs`, async () => {
+      const main = await TemplateMain.ofSource(`poseidon-whole-${n}`, whole(n));
+      const inputs = elements("layer", n);
+      expect(main.outputs({ in: inputs })).toEqual([poseidon(inputs)]);
+    });
+  }
+
+  it("leaves no wire loose", async () => {
+    const call = "PoseidonAfterFirstLayer(4)";
+    const main = await TemplateMain.of("poseidon-after-first-layer", call, ["layer"]);
+    expect(main.looseWires(main.witness({ layer: elements("layer", 5) }))).toEqual([]);
   });
 });
 
