@@ -51,7 +51,7 @@ export function verifierSource(key: VerificationKey, { name, isDevKey }: Verifie
 pragma solidity 0.8.37;
 
 // Generated from a verification key by Proofmill. Do not edit: generate it again.
-// solhint-disable no-inline-assembly
+// solhint-disable no-inline-assembly, function-max-lines
 
 /// @title Groth16 verifier over BN254 for ${plural(count, "public signal")}
 /// @author Proofmill
