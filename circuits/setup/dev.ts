@@ -102,6 +102,8 @@ async function computePoints(
 
   // The quotient's bases need no matrix: the threads work on them while this one evaluates.
   const quotient = counted("h", "g1", evaluateQuotientBases(log2, trapdoor));
+  // If the evaluation fails first, that error is the one to report.
+  quotient.catch(() => {});
   onProgress({ stage: "evaluate", done: 0, total: 1 });
   const scalars = evaluateKey(r1cs, trapdoor);
   onProgress({ stage: "evaluate", done: 1, total: 1 });
