@@ -57,7 +57,7 @@ export class BuildDisplay {
     const up = this.#linesShown === 0 ? "" : `\u001b[${this.#linesShown}A`;
     const lines = this.#ids.map((id) => {
       const line = `${id.padEnd(this.#width)}  ${this.#texts.get(id) ?? ""}`;
-      return `\u001b[2K${line.slice(0, (this.#out.columns ?? 80) - 1)}\n`;
+      return `\u001b[2K${line.slice(0, (this.#out.columns || 80) - 1)}\n`;
     });
     this.#out.write(up + lines.join(""));
     this.#linesShown = lines.length;
