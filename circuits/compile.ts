@@ -51,6 +51,18 @@ export function compileCircuit(
   return compileSource(mainSource(parameters), outDir, options);
 }
 
+/** True if `dir` holds what `compileCircuit` would write there. Compiles nothing. */
+export async function isCompiled(
+  parameters: CircuitParameters,
+  dir: string,
+  { circomPath }: Pick<CompileOptions, "circomPath"> = {},
+): Promise<boolean> {
+  const { version } = await findCompiler(circomPath);
+  const hash = await hashSources(mainSource(parameters), version);
+  const wanted = ["circuit.r1cs", "circuit.wasm"].map((name) => join(dir, name));
+  return isUpToDate(join(dir, "circuit.sources"), hash, wanted);
+}
+
 /**
  * Compiles a main component into `outDir/circuit.r1cs` and `outDir/circuit.wasm`.
  *

@@ -1,7 +1,13 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type CompileOptions, compileCircuit, compileSource, TEMPLATES } from "./compile.ts";
+import {
+  type CompileOptions,
+  compileCircuit,
+  compileSource,
+  isCompiled,
+  TEMPLATES,
+} from "./compile.ts";
 import { CircuitError, type CircuitParameters } from "./parameters.ts";
 import { PUBLIC_SIGNALS } from "./signals.ts";
 
@@ -79,13 +85,18 @@ export async function templateCosts(
   return costs;
 }
 
-/** Costs of one circuit. Compiles into `outDir`. */
+/**
+ * Costs of one circuit. Reads the constraints in `builtDir` if they are those of the present sources, and leaves
+ * that folder alone if not: keys may lie there. Then it compiles into `outDir`.
+ */
 export async function circuitCosts(
   parameters: CircuitParameters,
   outDir: string,
-  options: CompileOptions = {},
+  { builtDir, ...options }: CompileOptions & { readonly builtDir?: string } = {},
 ): Promise<CircuitCosts> {
-  const { r1csPath } = await compileCircuit(parameters, outDir, options);
+  const isBuilt = builtDir !== undefined && (await isCompiled(parameters, builtDir, options));
+  const folder = isBuilt ? builtDir : outDir;
+  const { r1csPath } = await compileCircuit(parameters, folder, { r1csOnly: true, ...options });
   const { constraints, wires } = await readCounts(r1csPath);
   // Groth16 adds one row for the constant wire and one for each public signal.
   const rows = constraints + PUBLIC_SIGNALS.length + 1;
@@ -114,7 +125,7 @@ export async function marginalCosts(
   ];
   const measure = async (parameters: CircuitParameters) => {
     const folder = join(outDir, `${parameters.nTx}_${parameters.levels}_${parameters.top}`);
-    return (await circuitCosts(parameters, folder, { r1csOnly: true, ...options })).constraints;
+    return (await circuitCosts(parameters, folder, options)).constraints;
   };
   const constraints = [await measure(few), await measure(many)] as const;
   const perTransfer = rounded((constraints[1] - constraints[0]) / CHUNK, 2);

@@ -38,15 +38,10 @@ const snapshot = {
 };
 for (const parameters of CIRCUITS) {
   const { id } = parameters;
-  if (BUILT.includes(id)) {
-    snapshot.circuits[id] = await circuitCosts(
-      parameters,
-      join(root, "build/circuits", id),
-      options,
-    );
-  } else if (flags.all) {
-    const large = { ...options, r1csOnly: true };
-    snapshot.circuits[id] = await circuitCosts(parameters, join(root, "build/costs", id), large);
+  if (flags.all || BUILT.includes(id)) {
+    const builtDir = join(root, "build/circuits", id);
+    const folder = join(root, "build/costs", id);
+    snapshot.circuits[id] = await circuitCosts(parameters, folder, { builtDir, ...options });
   }
   const costs = snapshot.circuits[id];
   if (costs !== undefined) {

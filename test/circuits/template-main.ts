@@ -113,17 +113,18 @@ export class TemplateMain {
     const firstInternal = 1 + this.r1cs.nPublic + this.r1cs.nPrivateInputs;
     const isOutput = (wire: number) => wire <= this.r1cs.nOutputs;
     const rowsOf = rowsByWire(this.r1cs);
-    const holds = (row: number, values: readonly bigint[]) => isSatisfied(this.r1cs, row, values);
-    const loose: number[] = [];
+    const changed = [...witness];
+    const loose = new Set<number>();
     for (let wire = 1; wire < witness.length; wire++) {
       if (!isOutput(wire) && wire < firstInternal) continue;
       const rows = rowsOf.get(wire) ?? [];
       for (const delta of [1n, element(wire)]) {
-        const changed = witness.with(wire, modulo((witness[wire] as bigint) + delta));
-        if (rows.every((row) => holds(row, changed)) && loose.at(-1) !== wire) loose.push(wire);
+        changed[wire] = modulo((witness[wire] as bigint) + delta);
+        if (rows.every((row) => isSatisfied(this.r1cs, row, changed))) loose.add(wire);
       }
+      changed[wire] = witness[wire] as bigint;
     }
-    return loose;
+    return [...loose];
   }
 
   /**
