@@ -237,8 +237,13 @@ export class Operator {
 
   async #advanceFlight(flight: Flight, committer: Committer): Promise<boolean> {
     if (!flight.fits(this.state)) {
-      // Usually because our own block is there; then no entry of it is in the pool any more.
-      this.#abandon(flight, "batch settled or overtaken");
+      const { blockNumber } = flight;
+      const block = this.state.block(blockNumber);
+      const isOurs = block?.stateRoot === flight.built.execution.newRoot;
+      const fields = { blockNumber, transactionHash: block?.transactionHash };
+      if (isOurs) this.#log.info(fields, "block committed");
+      else this.#log.warn(fields, "batch overtaken by the chain");
+      this.#abandon(flight);
       return true;
     }
     const nowMs = Date.now();
@@ -252,7 +257,7 @@ export class Operator {
       if (progress.kind === "mined" && flight.phase !== "mined") {
         const { transactionHash, gasUsed } = progress;
         const { blockNumber } = flight;
-        this.#log.info({ blockNumber, transactionHash, gasUsed: String(gasUsed) }, "block mined");
+        this.#log.debug({ blockNumber, transactionHash, gasUsed: String(gasUsed) }, "block mined");
       }
       const wasMined = flight.phase === "mined";
       flight.phase = progress.kind === "mined" ? "mined" : "sent";
@@ -265,7 +270,7 @@ export class Operator {
         return false;
       }
       // The chain is not as we thought: look again, and build anew from what is there.
-      if (error.code === "COMMIT_REVERTED") this.#abandon(flight, "commit refused");
+      if (error.code === "COMMIT_REVERTED") this.#abandon(flight);
       throw error;
     }
   }
@@ -274,12 +279,12 @@ export class Operator {
     this.#log.error({ blockNumber, code, failure: message }, "no usable proof");
   }
 
-  #abandon(flight: Flight, event: string): void {
+  /** Its transfers that no block has wait again. */
+  #abandon(flight: Flight): void {
     flight.cancel();
     this.#mempool.release(flight.built.entries.map(({ id }) => id));
     this.#mempool.reconcile(this.state);
     this.#flight = undefined;
-    this.#log.debug({ blockNumber: flight.blockNumber }, event);
   }
 
   #startFlight(committer: Committer): boolean {
