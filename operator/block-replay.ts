@@ -9,7 +9,7 @@ import { TransferType } from "../circuits/transfer.ts";
 import { applyBlock, type BlockObserver } from "../circuits/transition.ts";
 import type { StateTree } from "../circuits/tree.ts";
 import { OperatorError } from "./errors.ts";
-import type { QueueItem, RegisteredAccount } from "./state.ts";
+import type { QueueItem, RegisteredAccount } from "./l1-record.ts";
 import { transferId } from "./transfer-id.ts";
 
 export interface ReplayContext {

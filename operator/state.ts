@@ -1,13 +1,14 @@
 // The rollup's state as L1 events make it, and nothing else: accounts, owners, the queue, the blocks.
 
 import type { Hex } from "viem";
-import { type Account, type AccountKey, pkHashOf } from "../circuits/account.ts";
+import { type Account, pkHashOf } from "../circuits/account.ts";
 import type { Exit } from "../circuits/exits.ts";
 import type { CircuitParameters } from "../circuits/parameters.ts";
 import { StateTree } from "../circuits/tree.ts";
 import { replayBlock } from "./block-replay.ts";
 import type { L1Block, RollupEvent } from "./chain-events.ts";
 import { OperatorError } from "./errors.ts";
+import type { QueueItem, RegisteredAccount } from "./l1-record.ts";
 
 /**
  * L1 blocks that can be undone: twice the two epochs (64 slots) after which Ethereum calls a block final.
@@ -21,19 +22,6 @@ const FIRST_BLOCK_NUMBER = 1;
 export interface L1Reference {
   readonly number: number;
   readonly hash: Hex;
-}
-
-export interface RegisteredAccount {
-  readonly key: AccountKey;
-  readonly pkHash: bigint;
-}
-
-export interface QueueItem {
-  readonly id: number;
-  readonly kind: 1 | 2;
-  readonly index: number;
-  readonly amountGwei: bigint;
-  readonly overdueAtSeconds: bigint;
 }
 
 export interface CommittedTransfer {
