@@ -1,6 +1,9 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { executeBatch } from "../../circuits/batch.ts";
-import { mainSource } from "../../circuits/compile.ts";
+import { compileCircuit, mainSource } from "../../circuits/compile.ts";
 import {
   CIRCUITS,
   CircuitError,
@@ -89,6 +92,33 @@ describe("circuits / batch-tiny", () => {
       const forced = main.force(changed as unknown as Record<string, InputValue>);
       expect(main.failing(forced), name).not.toEqual([]);
     }
+  });
+});
+
+describe("circuits / other dimensions", () => {
+  const other: CircuitParameters = { id: "other", nTx: 1, levels: 3, nDeposits: 2, top: 2 };
+
+  it("processes two L1 slots in their order, then transfers", async () => {
+    const main = await TemplateMain.ofSource("two-l1-slots", mainSource(other));
+    const l1Items = [deposit(60, 77n), forcedExit(60, 77n)];
+    for (const changes of [
+      { l1Items, transfers: [signed()] },
+      { l1Items: [deposit(7, 100n)], transfers: [signed({ from: 7, amount: 99n })] },
+      { l1Items: [], transfers: [] },
+    ]) {
+      const { inputs } = executeBatch(other, batchOf(other, changes));
+      const witness = main.witness(inputs as unknown as Record<string, InputValue>);
+      expect(main.failing(witness)).toEqual([]);
+    }
+  });
+
+  it("are refused by the compiler where the arguments would not hold", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "dimensions-"));
+    for (const bad of [{ top: 0 }, { top: 3 }, { levels: 17 }, { nDeposits: 0 }, { nTx: 0 }]) {
+      const failure = compileCircuit({ ...other, ...bad }, folder, { r1csOnly: true });
+      await expect(failure, JSON.stringify(bad)).rejects.toThrow(CircuitError);
+    }
+    await rm(folder, { recursive: true });
   });
 });
 
