@@ -4,7 +4,7 @@ import type { ServedCircuit } from "./circuits.ts";
 import { type ErrorCode, isRetryable, ProverError } from "./errors.ts";
 import type { JobFailure, JobInput, JobStage } from "./job.ts";
 import type { Claim, Settlement } from "./job-store.ts";
-import type { WorkerPool } from "./pool.ts";
+import type { WorkerSlot } from "./pool.ts";
 import { encodeResult } from "./result.ts";
 
 export interface AttemptOptions {
@@ -26,13 +26,13 @@ const SPAN: Readonly<Record<Stage, readonly [from: number, to: number]>> = {
   verifying: [95, 99],
 };
 
-/** One try at one job, on one thread of the pool. */
+/** One try at one job, on one thread. */
 export class Attempt {
   readonly startedMs = Date.now();
   readonly claim: Claim;
   readonly #circuit: ServedCircuit;
   readonly #options: AttemptOptions;
-  readonly #pool: WorkerPool;
+  readonly #worker: WorkerSlot;
   readonly #control = createTaskControl();
   readonly #kill = new AbortController();
   #stopReason: "asked" | "too long" | undefined;
@@ -41,19 +41,16 @@ export class Attempt {
   constructor(
     options: AttemptOptions,
     dependencies: {
-      readonly pool: WorkerPool;
+      readonly worker: WorkerSlot;
       readonly claim: Claim;
       readonly circuit: ServedCircuit;
     },
   ) {
     this.#options = options;
-    this.#pool = dependencies.pool;
+    this.#worker = dependencies.worker;
     this.claim = dependencies.claim;
     this.#circuit = dependencies.circuit;
   }
-
-  /** Whether the thread had to be ended, or died. */
-  isThreadLost = false;
 
   get progress(): { readonly stage: JobStage; readonly percent: number } {
     const { stage, permille } = readProgress(this.#control);
@@ -88,7 +85,7 @@ export class Attempt {
   async #prove(): Promise<Settlement> {
     const { job, input } = this.claim;
     try {
-      const result: ProveResult = await this.#pool.run(
+      const result: ProveResult = await this.#worker.run(
         {
           kind: "prove",
           artefacts: this.#circuit.artefacts,
@@ -104,7 +101,6 @@ export class Attempt {
       return { kind: "succeeded", result: encoded };
     } catch (caught) {
       const error = ProverError.from(caught);
-      this.isThreadLost = error.code === "WORKER_LOST" || error.code === "CANCELLED";
       return this.#failed(error.code, error.message);
     }
   }

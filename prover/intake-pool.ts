@@ -1,11 +1,11 @@
-import { Piscina } from "piscina";
 import type { VerifyResult, VerifyTask } from "../worker/task.ts";
 import { ProverError } from "./errors.ts";
 import type { IntakeResult, IntakeTask } from "./intake.ts";
 import type { JobInput } from "./job.ts";
+import { type RunOptions, ThreadSlot } from "./thread-slot.ts";
 
-const INTAKE_THREAD = new URL("./intake.ts", import.meta.url).href;
-const WORKER_THREAD = new URL("../worker/thread.ts", import.meta.url).href;
+const INTAKE = new URL("./intake.ts", import.meta.url).href;
+const WORKER = new URL("../worker/thread.ts", import.meta.url).href;
 
 /** When a caller may try again: a check takes about a second at most. */
 const BUSY_RETRY_MS = 1_000;
@@ -21,71 +21,58 @@ export interface IntakeOptions {
  * that prove, so that an answer does not wait for a proof.
  */
 export class IntakePool {
-  readonly #piscina: Piscina;
-  readonly #capacity: number;
-  #busy = 0;
+  readonly #slots: readonly ThreadSlot[];
+  readonly #free: ThreadSlot[];
+  readonly #waitingMax: number;
+  readonly #waiting: ((slot: ThreadSlot) => void)[] = [];
 
-  constructor(
-    { threads, waitingMax }: IntakeOptions,
-    { onIdleCrash }: { onIdleCrash: (error: Error) => void },
-  ) {
-    this.#capacity = threads + waitingMax;
-    this.#piscina = new Piscina({
-      filename: INTAKE_THREAD,
-      minThreads: threads,
-      maxThreads: threads,
-      concurrentTasksPerWorker: 1,
-      maxQueue: this.#capacity,
-      // The thread sleeps between tasks; neither entry leaves anything running.
-      atomics: "sync",
-    });
-    this.#piscina.on("error", onIdleCrash);
+  constructor({ threads, waitingMax }: IntakeOptions) {
+    this.#slots = Array.from({ length: threads }, () => new ThreadSlot(INTAKE));
+    this.#free = [...this.#slots];
+    this.#waitingMax = waitingMax;
   }
 
   /**
    * The input as a worker takes it.
    *
-   * @throws ProverError with the fields at fault, or QUEUE_FULL
+   * @throws ProverError with the fields at fault, QUEUE_FULL, WORKER_LOST
    */
   async check(task: IntakeTask): Promise<JobInput> {
     const transferList = task.kind === "batch" ? [] : [task.bytes.buffer];
-    const result = await this.#run<IntakeResult>(task, INTAKE_THREAD, transferList);
+    const result = await this.#run<IntakeResult>(task, { transferList });
     if (result.kind === "accepted") return result.input;
     throw new ProverError(result.code, result.message, { violations: result.violations });
   }
 
-  /** @throws ProverError KEY_MALFORMED, KEY_REFUSED, ARTEFACT_MISMATCH, QUEUE_FULL */
+  /** @throws ProverError KEY_MALFORMED, KEY_REFUSED, ARTEFACT_MISMATCH, QUEUE_FULL, WORKER_LOST */
   async verify(task: VerifyTask): Promise<boolean> {
-    const result = await this.#run<VerifyResult>(task, WORKER_THREAD, []);
+    const result = await this.#run<VerifyResult>(task, { filename: WORKER });
     if (result.kind === "verified") return result.isValid;
     throw new ProverError(result.code, result.message);
   }
 
   async close(): Promise<void> {
-    await this.#piscina.destroy();
+    await Promise.all(this.#slots.map((slot) => slot.end()));
   }
 
-  async #run<R>(task: unknown, filename: string, transferList: readonly ArrayBuffer[]): Promise<R> {
-    if (this.#busy >= this.#capacity) {
-      throw new ProverError(
-        "QUEUE_FULL",
-        `intake: got ${this.#busy} inputs to check, expected fewer than ${this.#capacity}. Repeat later with the same request id`,
-        { retryAfterMs: BUSY_RETRY_MS },
-      );
-    }
-    this.#busy++;
+  async #run<R>(task: unknown, options: RunOptions): Promise<R> {
+    const slot = this.#free.pop() ?? (await this.#nextFree());
     try {
-      return (await this.#piscina.run(task, {
-        filename,
-        transferList: transferList as never,
-      })) as R;
-    } catch (cause) {
-      throw new ProverError("WORKER_LOST", "the thread that checks inputs died; repeat the call", {
-        retryAfterMs: BUSY_RETRY_MS,
-        cause,
-      });
+      return await slot.run<R>(task, options);
     } finally {
-      this.#busy--;
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free.push(slot);
+      else next(slot);
     }
+  }
+
+  #nextFree(): Promise<ThreadSlot> {
+    const count = this.#waiting.length;
+    if (count < this.#waitingMax) return new Promise((resolve) => this.#waiting.push(resolve));
+    throw new ProverError(
+      "QUEUE_FULL",
+      `intake: got ${count} inputs waiting to be checked, expected fewer than ${this.#waitingMax}. Repeat later with the same request id`,
+      { retryAfterMs: BUSY_RETRY_MS },
+    );
   }
 }

@@ -4,7 +4,7 @@ import type { CircuitRegistry } from "./circuits.ts";
 import { faultOf } from "./fault.ts";
 import type { Job, JobStage } from "./job.ts";
 import type { Claim, JobStore } from "./job-store.ts";
-import type { WorkerPool } from "./pool.ts";
+import type { WorkerPool, WorkerSlot } from "./pool.ts";
 
 export interface SchedulerDependencies {
   readonly store: JobStore;
@@ -24,13 +24,13 @@ export interface WorkerView {
 }
 
 interface Slot {
+  readonly worker: WorkerSlot;
   attempt: Attempt | undefined;
   /** What the store heard last of this attempt. */
   reported:
     | { readonly stage: JobStage; readonly percent: number; readonly atMs: number }
     | undefined;
   completedCount: number;
-  restartCount: number;
 }
 
 /** How often progress is read, which is cheap: a stage that is shorter may go unseen. */
@@ -62,11 +62,11 @@ export class Scheduler {
   constructor(options: AttemptOptions, dependencies: SchedulerDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
-    this.#slots = Array.from({ length: dependencies.pool.threads }, () => ({
+    this.#slots = dependencies.pool.slots.map((worker) => ({
+      worker,
       attempt: undefined,
       reported: undefined,
       completedCount: 0,
-      restartCount: 0,
     }));
   }
 
@@ -89,13 +89,13 @@ export class Scheduler {
   }
 
   workers(): readonly WorkerView[] {
-    return this.#slots.map(({ attempt, completedCount, restartCount }, slot) => ({
+    return this.#slots.map(({ worker, attempt, completedCount }, slot) => ({
       slot,
       jobId: attempt?.claim.job.jobId,
       stage: attempt?.progress.stage,
       startedMs: attempt?.startedMs,
       completedCount,
-      restartCount,
+      restartCount: worker.restartCount,
     }));
   }
 
@@ -162,15 +162,14 @@ export class Scheduler {
   }
 
   async #work(slot: Slot, claim: Claim): Promise<void> {
-    const { store, pool, circuits, log } = this.#dependencies;
+    const { store, circuits, log } = this.#dependencies;
     const { jobId, circuitId, attempts } = claim.job;
     try {
       const circuit = circuits.get(circuitId);
-      const attempt = new Attempt(this.#options, { pool, claim, circuit });
+      const attempt = new Attempt(this.#options, { worker: slot.worker, claim, circuit });
       slot.attempt = attempt;
       log.info({ jobId, circuitId, attempt: attempts }, "attempt started");
       const settlement = await attempt.run();
-      if (attempt.isThreadLost) slot.restartCount++;
       this.#report(await store.settle(claim.lease, settlement), claim);
     } catch (caught) {
       // The store is away, or this process does not know the circuit: the lease runs out, and

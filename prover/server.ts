@@ -53,12 +53,8 @@ export async function startServer(
     if (developmentKeys) log.warn({ circuitId: id }, "development keys: proofs can be forged");
   }
 
-  const onIdleCrash = (error: Error) => log.error({ fault: faultOf(error) }, "idle thread died");
-  const pool = new WorkerPool(config, { onIdleCrash });
-  const intake = new IntakePool(
-    { threads: config.intakeThreads, waitingMax: config.intakeMax },
-    { onIdleCrash },
-  );
+  const pool = new WorkerPool(config);
+  const intake = new IntakePool({ threads: config.intakeThreads, waitingMax: config.intakeMax });
   const closePools = () => Promise.all([pool.close(), intake.close()]);
   try {
     const engines = await warmUp(pool, circuits, config.allowDevKeys);
@@ -131,10 +127,7 @@ async function warmUp(
 ): Promise<readonly string[]> {
   const engines = new Set<string>();
   for (const { artefacts } of circuits.all) {
-    // As many tasks as threads at once: each thread takes one.
-    const warming = Array.from({ length: pool.threads }, () =>
-      pool.run({ kind: "warm", artefacts, allowDevKeys }),
-    );
+    const warming = pool.slots.map((slot) => slot.run({ kind: "warm", artefacts, allowDevKeys }));
     for (const result of await Promise.all(warming)) {
       if (result.kind === "failed") throw new ProverError(result.code, result.message);
       engines.add(result.engine);

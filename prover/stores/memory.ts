@@ -66,7 +66,8 @@ export class MemoryStore implements JobStore {
 
   async submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
     const known = this.#byRequestId.get(wanted.requestId);
-    if (known !== undefined) return { job: sameContent(known.job, wanted.contentSha256), created: false };
+    if (known !== undefined)
+      return { job: sameContent(known.job, wanted.contentSha256), created: false };
     this.#checkRoom(wanted.input.bytes.length);
     const { input, ...described } = wanted;
     const row = new Row(newJob(described, this.#now()), input, this.#ordinal++, this.#now);
@@ -296,7 +297,10 @@ export class MemoryStore implements JobStore {
     row.place = end === "back" ? line.push(row) : line.unshift(row);
     this.#queuedBytes += row.inputBytes;
     row.change({ ...changes, state: "QUEUED", stage: undefined, progressPercent: 0 });
-    for (const listener of this.#listeners) listener();
+    // Not now: a claim in between would change the job before the caller has it.
+    queueMicrotask(() => {
+      for (const listener of this.#listeners) listener();
+    });
   }
 
   #leaveLine(row: Row): void {

@@ -1,7 +1,7 @@
 // A whole server on free ports, with its clients, for tests through real sockets and threads.
 import { pino } from "pino";
 import { AdminClient } from "../../prover/admin-client.ts";
-import type { CallerOptions } from "../../prover/caller.ts";
+import { Caller, type CallerOptions } from "../../prover/caller.ts";
 import { ProverClient, type SubmitRequest } from "../../prover/client.ts";
 import { parseConfig } from "../../prover/config.ts";
 import { type RunningServer, startServer } from "../../prover/server.ts";
@@ -13,6 +13,8 @@ export interface TestServer extends AsyncDisposable {
   readonly admin: AdminClient;
   /** What the server logged, parsed. */
   readonly logged: readonly Record<string, unknown>[];
+  /** A stream that the client has no method for. */
+  stream: Caller["stream"];
   /** A further client, which repeats nothing unless told to. */
   connect(options?: Partial<CallerOptions>): ProverClient;
 }
@@ -39,6 +41,7 @@ export async function startTestServer(settings: Record<string, string> = {}): Pr
     return client;
   };
   const client = connect();
+  const caller = new Caller({ address: `127.0.0.1:${server.port}`, patienceMs: 0 });
   const admin = new AdminClient({ address: `127.0.0.1:${server.adminPort}`, patienceMs: 0 });
   return {
     server,
@@ -46,9 +49,11 @@ export async function startTestServer(settings: Record<string, string> = {}): Pr
     admin,
     logged,
     connect,
+    stream: (...call) => caller.stream(...call),
     async [Symbol.asyncDispose]() {
       for (const each of clients) each.close();
       admin.close();
+      caller.close();
       await server.close();
     },
   };
