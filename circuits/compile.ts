@@ -3,7 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, parse, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CircuitError, type CircuitParameters } from "./parameters.ts";
 import { PUBLIC_SIGNALS } from "./signals.ts";
@@ -14,7 +14,7 @@ export const TEMPLATES = fileURLToPath(new URL("lib", import.meta.url));
 export interface CompileOptions {
   /** Called with one line for each thing that happens; a compilation can take minutes. */
   readonly progress?: (line: string) => void;
-  /** A native circom binary. Without it the npm package `circom2` compiles, limited to 4 GiB of memory. */
+  /** A native circom binary: a path, or a name on PATH. Without it the npm package `circom2` compiles, limited to 4 GiB of memory. */
   readonly circomPath?: string;
   /** Leave the witness program out: constraint counts need the R1CS only. */
   readonly r1csOnly?: boolean;
@@ -134,9 +134,11 @@ async function findCompiler(circomPath: string | undefined): Promise<Compiler> {
   const packages = dirname(dirname(library));
   const libraryVersion = `circomlib ${await packageVersion(library)}`;
   if (circomPath !== undefined) {
-    const version = await runCompiler(circomPath, ["--version"], () => {});
+    // A bare name is looked up on PATH.
+    const command = basename(circomPath) === circomPath ? circomPath : resolve(circomPath);
+    const version = await runCompiler(command, ["--version"], () => {});
     return {
-      command: circomPath,
+      command,
       args: [],
       version: `${version.trim()}, ${libraryVersion}`,
       packages,
@@ -185,7 +187,9 @@ function runCompiler(
   progress: (line: string) => void,
 ): Promise<string> {
   return new Promise((resolvePromise, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    // circom2 finds includes only below its working folder, so it works in the root. All paths are absolute.
+    const cwd = parse(process.cwd()).root;
+    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
     const listen = (chunk: Buffer) => {
       const text = withoutColours(chunk.toString());

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -5,6 +6,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileSource } from "../../circuits/compile.ts";
 import { CircuitError } from "../../circuits/parameters.ts";
+
+const compileModule = import.meta.resolve("../../circuits/compile.ts");
 
 const square = (exponent: number) => `pragma circom 2.2.0;
 template Power() {
@@ -97,6 +100,20 @@ describe("circuits / compile", () => {
     await compileSource(square(4), join(root, "progress"), { progress });
     expect(lines[0]).toMatch(/circom2 0\.2\.23, circomlib 2\.0\.5/);
     expect(lines.join()).toMatch(/non-linear constraints: 4/);
+  });
+
+  it("gives the same bytes from another working folder", async () => {
+    const including = `pragma circom 2.2.0;\ninclude "account.circom";\ncomponent main = Leaf();\n`;
+    const here = await compileSource(including, join(root, "here"));
+    const script = `
+      import { compileSource } from ${JSON.stringify(compileModule)};
+      await compileSource(${JSON.stringify(including)}, "there");`;
+    execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: root });
+    for (const name of ["circuit.r1cs", "circuit.wasm"]) {
+      const there = await readFile(join(root, "there", name));
+      expect(there).toEqual(await readFile(join(root, "here", name)));
+    }
+    expect(here.isReused).toBe(false);
   });
 
   it("names a compiler that cannot be run", async () => {

@@ -62,6 +62,16 @@ describe("SubgroupScalar", () => {
     });
   }
 
+  it("refuses every bit that is neither 0 nor 1, where the sum is right", () => {
+    const honest = main.witness({ scalar: 0n });
+    for (const [i, weight] of weights.entries()) {
+      for (const notBit of [2n, -1n]) {
+        const forged = main.forge(honest, { scalar: notBit * weight, [`bits[${i}]`]: notBit });
+        expect(main.failing(forged), `bit ${i}`).toHaveLength(1);
+      }
+    }
+  });
+
   it("accepts both representations of a number that has two", () => {
     const scalar = ORDER - TOP + 5n;
     const honest = main.witness({ scalar });
@@ -123,6 +133,20 @@ describe("ChallengeBits", () => {
       }
     });
   }
+
+  it("refuses every bit that is neither 0 nor 1, where the sum and the comparisons are right", () => {
+    const challenge = R >> 1n;
+    const honest = main.witness({ challenge });
+    const bits = main.read(honest, "bits");
+    for (const [i, bit] of bits.entries()) {
+      const notBit = 2n - 3n * bit; // 0 -> 2, 1 -> -1
+      const change = {
+        challenge: challenge + (notBit - bit) * (1n << BigInt(i)),
+        [`bits[${i}]`]: notBit,
+      };
+      expect(main.failing(main.forge(honest, change)), `bit ${i}`).not.toEqual([]);
+    }
+  });
 
   it("accepts the honest bits forged in the same way", () => {
     const challenge = 5n;
