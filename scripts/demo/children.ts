@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 
 export const ROOT = join(import.meta.dirname, "../..");
+const LEASH = join(import.meta.dirname, "leash.ts");
 const BIN = join(ROOT, "node_modules/.bin");
 
 /** A process gets so long to end by itself before it is killed. */
@@ -24,7 +25,7 @@ export class Children {
       this.#fail = reject;
     });
     this.failed.catch(() => {});
-    // Whatever ends the demo ends them.
+    // Whatever ends the demo ends them; where it has no say, the leash does.
     process.on("exit", () => this.#signalAll("SIGKILL"));
   }
 
@@ -40,7 +41,7 @@ export class Children {
     words: readonly string[],
     environment: Readonly<Record<string, string>> = {},
   ): Promise<string> {
-    const child = this.#spawn(name, process.execPath, words, environment);
+    const child = this.#spawn(name, process.execPath, ["--import", LEASH, ...words], environment);
     let tail = "";
     child.stderr?.on("data", (chunk: Buffer) => {
       tail = (tail + chunk).slice(-TAIL_CHARACTERS);
