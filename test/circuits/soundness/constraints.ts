@@ -24,6 +24,8 @@ export class Constraints {
   readonly firstInternal: number;
   readonly nOutputs: number;
   readonly rows: readonly Row[];
+  /** Rows that contain a wire, by wire. */
+  readonly #rowsOf: readonly (readonly number[])[];
 
   constructor(r1cs: R1cs) {
     this.nWires = r1cs.nWires;
@@ -34,6 +36,11 @@ export class Constraints {
       b: combination(r1cs, r1cs.b, row),
       c: combination(r1cs, r1cs.c, row),
     }));
+    const rowsOf: number[][] = Array.from({ length: r1cs.nWires }, () => []);
+    for (const [row, { a, b, c }] of this.rows.entries()) {
+      for (const wire of new Set([...a.keys(), ...b.keys(), ...c.keys()])) rowsOf[wire]?.push(row);
+    }
+    this.#rowsOf = rowsOf;
   }
 
   /** True for a wire that the prover computes: neither the constant nor an input. */
@@ -42,10 +49,8 @@ export class Constraints {
   }
 
   /** Rows that contain the wire. */
-  rowsOf(wire: number): number[] {
-    return this.rows.flatMap(({ a, b, c }, row) =>
-      a.has(wire) || b.has(wire) || c.has(wire) ? [row] : [],
-    );
+  rowsOf(wire: number): readonly number[] {
+    return this.#rowsOf[wire] as readonly number[];
   }
 
   /** What is missing in a row: a * b - c, in [0, r). */

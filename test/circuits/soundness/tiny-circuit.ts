@@ -84,12 +84,17 @@ export class TinyCircuit {
    * not refused for its consequences alone.
    */
   withOwnRoot(inputs: CircuitInputs): CircuitInputs {
-    const { witness } = this.forced.run(inputs);
+    const settled = this.withRootOf(this.forced.run(inputs).witness);
+    return { ...inputs, newRoot: settled[this.wire("newRoot")] as bigint };
+  }
+
+  /** The witness with the new root that its other wires lead to. No other wire depends on it: it is only compared. */
+  withRootOf(witness: readonly bigint[]): bigint[] {
     const wire = this.wire("newRoot");
     const [row, ...others] = this.constraints.rowsOf(wire);
     if (row === undefined || others.length > 0) throw new Error("newRoot is not in one row");
     const linear = this.constraints.slopes(row, witness).get(wire)?.linear as bigint;
     const delta = -this.constraints.residue(row, witness) * invert(linear, SCALAR_FIELD);
-    return { ...inputs, newRoot: element(inputs.newRoot + delta) };
+    return witness.with(wire, element((witness[wire] as bigint) + delta));
   }
 }
