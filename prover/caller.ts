@@ -11,7 +11,7 @@ import { methodDefinition } from "./grpc.ts";
 import { decodeServiceError } from "./status.ts";
 
 export interface CallerOptions {
-  /** host:port, or any other target that grpc-js takes. */
+  /** host:port, or any other target that grpc-js takes. With TLS a host name: Node takes no IP address. */
   readonly address: string;
   /** PEM. Absent: plaintext. */
   readonly tls?: {
