@@ -108,6 +108,11 @@ export const OPTIONS = {
     256,
     "calls at the same time on one connection",
   ),
+  PROVER_CONNECTION_MAX_MS: option(
+    between(10_000, 86_400_000),
+    3_600_000,
+    "age at which a connection is closed, so that callers spread over the servers that there are",
+  ),
   PROVER_KEEPALIVE_MS: option(
     between(1_000, 86_400_000),
     30_000,

@@ -52,7 +52,7 @@ export class IntakePool {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#slots.map((slot) => slot.end()));
+    await Promise.all(this.#slots.map((slot) => slot.close()));
   }
 
   async #run<R>(task: unknown, options: RunOptions): Promise<R> {

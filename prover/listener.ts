@@ -1,13 +1,18 @@
 import { readFileSync } from "node:fs";
-import type { DescFile, DescService } from "@bufbuild/protobuf";
+import type { DescService } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
+import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
+import { file_grpc_health_v1_health } from "../gen/grpc/health/v1/health_pb.ts";
 import type { Config } from "./config.ts";
 import { addService, type CallReport, type Handlers } from "./grpc.ts";
 import { addReflection } from "./reflection.ts";
 
 /** After a drain, open streams (a health watch never ends by itself) get so long to notice. */
 const SHUTDOWN_GRACE_MS = 1_500;
+
+/** What is left of an old connection's calls: a long poll at most; streams are resumed elsewhere. */
+const CONNECTION_GRACE_MS = 300_000;
 
 /** One port with one service, health and reflection. */
 export class Listener<S extends DescService> {
@@ -19,15 +24,13 @@ export class Listener<S extends DescService> {
     config: Config,
     service: S,
     handlers: Handlers<S>,
-    dependencies: {
-      readonly report: (call: CallReport) => void;
-      /** Types that occur only inside `Any`, for reflection. */
-      readonly extraFiles: readonly DescFile[];
-    },
+    dependencies: { readonly report: (call: CallReport) => void },
   ) {
     this.#server = new grpc.Server({
       "grpc.max_receive_message_length": config.messageMaxBytes,
       "grpc.max_concurrent_streams": config.streamsMax,
+      "grpc.max_connection_age_ms": config.connectionMaxMs,
+      "grpc.max_connection_age_grace_ms": CONNECTION_GRACE_MS,
       "grpc.keepalive_time_ms": config.keepaliveMs,
       "grpc.keepalive_timeout_ms": config.keepaliveTimeoutMs,
     });
@@ -36,7 +39,11 @@ export class Listener<S extends DescService> {
     this.#health = new HealthImplementation();
     this.setHealth("NOT_SERVING");
     this.#health.addToServer(this.#server);
-    addReflection(this.#server, [service], dependencies.extraFiles);
+    addReflection(
+      this.#server,
+      [service],
+      [file_grpc_health_v1_health, file_google_rpc_error_details],
+    );
   }
 
   setHealth(status: "SERVING" | "NOT_SERVING"): void {

@@ -16,7 +16,7 @@ export class WorkerPool {
 
   /** Ends all threads; tasks still running fail. */
   async close(): Promise<void> {
-    await Promise.all(this.slots.map((slot) => slot.end()));
+    await Promise.all(this.slots.map((slot) => slot.close()));
   }
 }
 
@@ -39,8 +39,13 @@ export class WorkerSlot {
     return this.#slot.run(task, { transferList, ...(kill && { kill }) });
   }
 
-  /** Ends the thread, as a crash would. */
+  /** Ends the thread, as a crash would; the next task gets a new one. */
   end(): Promise<void> {
     return this.#slot.end();
+  }
+
+  /** Ends the thread for good. */
+  close(): Promise<void> {
+    return this.#slot.close();
   }
 }

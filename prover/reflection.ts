@@ -4,8 +4,8 @@ import type * as grpc from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 
 /**
- * Serves gRPC reflection, v1 and v1alpha, for `services` and whatever `extraFiles` declare (types
- * that occur only inside `Any`, such as error details).
+ * Serves gRPC reflection, v1 and v1alpha, for `services` and whatever `extraFiles` declare: other
+ * services of the server, and types that occur only inside `Any`, such as error details.
  */
 export function addReflection(
   server: grpc.Server,

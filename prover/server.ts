@@ -1,5 +1,4 @@
 import type { Logger } from "pino";
-import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { AdminService } from "../gen/prover/v1/admin_pb.ts";
 import { ProverService } from "../gen/prover/v1/prover_pb.ts";
 import { adminService } from "./admin.ts";
@@ -65,18 +64,17 @@ export async function startServer(
       service.setHealth("NOT_SERVING");
     };
     const report = (call: CallReport) => reportCall(log, call);
-    const extraFiles = [file_google_rpc_error_details];
     const service = new Listener(
       config,
       ProverService,
       proverService(config, { store, circuits, submissions, intake, engines }),
-      { report, extraFiles },
+      { report },
     );
     const admin = new Listener(
       config,
       AdminService,
       adminService({ store, scheduler, beginDrain, log }),
-      { report, extraFiles },
+      { report },
     );
     const port = await service.listen(config.listen, credentials);
     const adminPort = await admin.listen(config.adminListen, credentials).catch(async (error) => {

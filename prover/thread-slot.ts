@@ -23,6 +23,7 @@ export class ThreadSlot {
   #piscina: Piscina;
   #isDead = false;
   #isBusy = false;
+  #isClosed = false;
   #restartCount = 0;
 
   constructor(filename: string) {
@@ -40,6 +41,7 @@ export class ThreadSlot {
    */
   async run<R>(task: unknown, { filename, transferList = [], kill }: RunOptions): Promise<R> {
     if (this.#isBusy) throw new TypeError("the thread has a task already");
+    if (this.#isClosed) throw new ProverError("WORKER_LOST", "the threads have been ended");
     this.#isBusy = true;
     const end = () => this.end();
     try {
@@ -60,9 +62,15 @@ export class ThreadSlot {
     }
   }
 
-  /** Ends the thread, as a crash would. */
+  /** Ends the thread, as a crash would; the next task gets a new one. */
   async end(): Promise<void> {
     await this.#piscina.destroy();
+  }
+
+  /** Ends the thread for good. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.end();
   }
 
   async #renew(): Promise<void> {

@@ -54,12 +54,14 @@ describe("prover / an independent client", () => {
       const { stdout } = await promisify(execFile)(join(root, "node_modules/.bin/buf"), args);
       return stdout.trim().split("\n").sort();
     };
-    expect(await list("--list-services")).toEqual([SERVICE]);
+    expect(await list("--list-services")).toEqual(["grpc.health.v1.Health", SERVICE]);
     for (const protocol of ["grpc-v1", "grpc-v1alpha"]) {
       const methods = await list("--list-methods", "--reflect-protocol", protocol);
-      expect(methods).toHaveLength(11);
+      expect(methods.filter((method) => method.startsWith(SERVICE))).toHaveLength(11);
       expect(methods).toContain(`${SERVICE}/SubmitProof`);
     }
+    const health = await bufCurl("grpc.health.v1.Health/Check", "{}");
+    expect(JSON.parse(health)).toEqual({ status: "SERVING" });
   });
 
   it("has the example batch of the documentation", async () => {
