@@ -9,7 +9,7 @@ import {SlowExitTree} from "./SlowExitTree.sol";
 
 /// @title The libraries, callable
 /// @author Proofmill
-/// @dev For vectors made outside of this repository, and for the gas of single parts.
+/// @dev For vectors made outside of this repository.
 contract BatchDataProbe {
     struct Input {
         uint256 domain;
@@ -73,40 +73,5 @@ contract BatchDataProbe {
 
     function climb(bytes32 start, bytes32[] calldata proof, uint256 slot) external pure returns (bytes32) {
         return ExitTree.climb(start, proof, slot);
-    }
-
-    /// @dev Gas of making d, of its digest with the challenge, and of the evaluation; calldata is not in it.
-    function gasOfBinding(
-        Input memory input,
-        bytes calldata txData,
-        uint256 h
-    ) external view returns (uint256 build, uint256 challengeGas, uint256 evaluateGas) {
-        uint256 start = gasleft();
-        uint256[] memory d = BatchData.elements(
-            input.domain,
-            input.blockNumber,
-            input.entries,
-            txData,
-            input.nDeposits,
-            input.nTx
-        );
-        build = start - gasleft();
-        start = gasleft();
-        uint256 z = BatchData.challenge(bytes32(0), d, h);
-        challengeGas = start - gasleft();
-        start = gasleft();
-        uint256 y = BatchData.evaluate(d, z);
-        evaluateGas = start - gasleft();
-        require(y != 0, "used, or the optimizer drops it");
-    }
-
-    /// @dev Gas of folding a tree with this many exits, all other slots empty.
-    function gasOfExitTree(uint256 slots, uint256 exits) external view returns (uint256 used) {
-        bytes32[] memory leaves = new bytes32[](slots);
-        for (uint256 i = 0; i < exits; i++) leaves[slots - 1 - i] = keccak256(abi.encode(i));
-        uint256 start = gasleft();
-        bytes32 root = ExitTree.root(leaves);
-        used = start - gasleft();
-        require(root != 0, "used, or the optimizer drops it");
     }
 }

@@ -86,24 +86,36 @@ library BatchData {
         _putRecords(d, txData[recordsAt:], nTx);
     }
 
-    /// @notice The exit in a slot; L1 slots come before transfers.
+    /// @notice The first exit at or after a slot; L1 slots come before transfers, and amounts of 0 are no exits.
     /// @param d The data.
-    /// @param slot Position, below nDeposits + nTx.
+    /// @param slot Where to begin.
     /// @param nDeposits L1 slots of the circuit.
+    /// @return found Its slot; the number of slots if there is none.
     /// @return index The account that is paid.
-    /// @return amountGwei What it is paid; 0 if the slot holds no exit.
-    function exitAt(
+    /// @return amountGwei What it is paid.
+    function nextExit(
         uint256[] memory d,
         uint256 slot,
         uint256 nDeposits
-    ) internal pure returns (uint256 index, uint256 amountGwei) {
-        if (slot < nDeposits) {
-            uint256 entry = d[HEADER_ELEMENTS + slot * ENTRY_ELEMENTS];
-            if (entry >> 96 == FORCED_EXIT) return (uint32(entry >> 64), uint64(entry));
-        } else {
-            uint256 record = d[HEADER_ELEMENTS + nDeposits * ENTRY_ELEMENTS + slot - nDeposits];
-            if (record >> 160 == EXIT) return (uint32(record >> 96), uint64(record >> 32));
+    ) internal pure returns (uint256 found, uint256 index, uint256 amountGwei) {
+        found = slot;
+        // Unchecked, since this runs over every record of every block; no number here can pass that of d's elements.
+        unchecked {
+            for (; found < nDeposits; ++found) {
+                uint256 entry = d[HEADER_ELEMENTS + found * ENTRY_ELEMENTS];
+                amountGwei = uint64(entry);
+                if (entry >> 96 == FORCED_EXIT && amountGwei != 0) return (found, uint32(entry >> 64), amountGwei);
+            }
+            // An L1 slot takes more elements than a transfer slot: so far behind its slot stands a record.
+            uint256 ahead = HEADER_ELEMENTS + nDeposits * (ENTRY_ELEMENTS - 1);
+            uint256 slots = d.length - ahead;
+            for (; found < slots; ++found) {
+                uint256 record = d[found + ahead];
+                amountGwei = uint64(record >> 32);
+                if (record >> 160 == EXIT && amountGwei != 0) return (found, uint32(record >> 96), amountGwei);
+            }
         }
+        return (found, 0, 0);
     }
 
     /// @notice Hash of d as a sequence of 32-byte words.

@@ -24,14 +24,18 @@ library ExitTree {
         bytes32 empty; // root of an empty subtree of the level's height
         for (uint256 level = depth(width); level != 0; --level) {
             bytes32 emptyParent = Hashes.efficientKeccak256(empty, empty);
-            uint256 parents = (width + 1) / 2;
-            for (uint256 i = 0; i < parents; ++i) {
-                bytes32 left = leaves[2 * i];
-                bytes32 right = 2 * i + 1 < width ? leaves[2 * i + 1] : empty;
-                // Most slots of most blocks are no exits: an empty pair costs a comparison instead of a hash.
-                leaves[i] = left == empty && right == empty ? emptyParent : Hashes.efficientKeccak256(left, right);
+            // Unchecked, since no number passes `width` by more than one.
+            unchecked {
+                for (uint256 i = 0; i < width; i += 2) {
+                    bytes32 left = leaves[i];
+                    bytes32 right = i + 1 < width ? leaves[i + 1] : empty;
+                    // Most slots of most blocks are no exits: an empty pair needs no hash.
+                    leaves[i / 2] = left == empty && right == empty
+                        ? emptyParent
+                        : Hashes.efficientKeccak256(left, right);
+                }
+                width = (width + 1) / 2;
             }
-            width = parents;
             empty = emptyParent;
         }
         return leaves[0];

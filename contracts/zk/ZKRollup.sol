@@ -246,19 +246,18 @@ contract ZKRollup is IZKRollup, L1Queue, Credits {
     /// @dev Builds the exit tree from d, the array that the proof is bound to; nothing else is read but the owners.
     /// Types and indices need no check: the circuit admits no record of another type or with an index outside the tree.
     function _settleExits(uint256 number, uint256[] memory d) private {
+        (uint256 slot, uint256 index, uint256 amountGwei) = BatchData.nextExit(d, 0, N_DEPOSITS);
         uint256 slots = N_DEPOSITS + N_TX;
-        bytes32[] memory leaves; // made with the first exit: most blocks have none
+        if (slot == slots) return;
+        bytes32[] memory leaves = new bytes32[](slots);
         uint256 totalGwei;
-        for (uint256 slot = 0; slot < slots; ++slot) {
-            (uint256 index, uint256 amountGwei) = BatchData.exitAt(d, slot, N_DEPOSITS);
-            if (amountGwei == 0) continue;
-            if (leaves.length == 0) leaves = new bytes32[](slots);
+        while (slot < slots) {
             address owner = _ownerOf(index);
             if (owner == address(0)) revert ExitOwnerUnknown(slot, index);
             leaves[slot] = _exitLeaf(owner, amountGwei * 1 gwei, (number << 32) | slot);
             totalGwei += amountGwei;
+            (slot, index, amountGwei) = BatchData.nextExit(d, slot + 1, N_DEPOSITS);
         }
-        if (totalGwei == 0) return;
         _exitRoots[number] = ExitTree.root(leaves);
         _releaseOwed(totalGwei);
     }

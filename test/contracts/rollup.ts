@@ -56,7 +56,7 @@ export interface DeployChoice {
   readonly parameters?: CircuitParameters;
   readonly contract?: "ZKRollup" | "WeakBindingQueue" | "WeakBindingCommitment";
   /** By default the stub. */
-  readonly verifier?: "BatchTinyVerifier";
+  readonly verifier?: "BatchTinyVerifier" | undefined;
   readonly config?: Partial<RollupConfig>;
 }
 
