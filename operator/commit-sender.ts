@@ -133,12 +133,11 @@ export class CommitSender {
     return undefined;
   }
 
-  /** Tries the call on the newest state, then settles gas, nonce and fees. */
+  /** Tries the call on the newest state, and settles gas, nonce and fees. */
   async #prepare(attempt: Attempt): Promise<void> {
     const call = { account: this.#signer.account, to: this.#rollup, data: attempt.calldata };
     try {
-      await this.#read.call(call);
-      // Not on the pending block, as some nodes do by default: our own transaction may wait in it.
+      // Executes the call: a refusal shows here, before anything is sent. Not on the pending block, as some nodes do by default: our own transaction may wait in it.
       const estimate = await this.#read.estimateGas({
         ...call,
         blockTag: "latest",

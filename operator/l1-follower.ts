@@ -121,8 +121,12 @@ export class L1Follower {
 
   async #isCanonical(head: { readonly number: number; readonly hash: string }): Promise<boolean> {
     const { number, hash } = this.#state.l1;
-    // A node that lags behind another one we asked before: it knows nothing of this block yet.
-    if (number > head.number) return this.#state.hashOf(head.number) === head.hash;
+    if (number > head.number) {
+      // Most likely a node that lags behind another one we asked before; a chain that became shorter will show
+      // another hash at a height we know, or grow.
+      const known = this.#state.hashOf(head.number);
+      return known === undefined || known === head.hash;
+    }
     return (await this.#client.header(number)).hash === hash;
   }
 

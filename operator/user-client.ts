@@ -162,9 +162,13 @@ export class UserClient {
     const from = payment.from ?? (await this.ownAccount()).index;
     const { ax, ay, owner } = await this.accountOnL1(payment.to);
     const nonce = payment.nonce ?? (await this.account(from)).nextNonce;
-    const status = await this.get("/v1/status");
-    const validUntil =
-      Number(status.nextBlockNumber) + (payment.validForBlocks ?? VALID_FOR_BLOCKS) - 1;
+    // From L1: an operator could name a late block, to hold the transfer back for as long.
+    const lastBlock = await this.#read.readContract({
+      address: this.rollup,
+      abi: ROLLUP_ABI,
+      functionName: "blockCount",
+    });
+    const validUntil = Number(lastBlock) + (payment.validForBlocks ?? VALID_FOR_BLOCKS);
     return signTransfer({
       wallet: this.wallet,
       owner: BigInt(this.owner),

@@ -1,7 +1,8 @@
 import { numberToHex } from "viem";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { RunningOperator } from "../../operator/main.ts";
+import { type RunningOperator, startOperator } from "../../operator/main.ts";
 import type { UserClient } from "../../operator/user-client.ts";
+import { developmentKey } from "./chain.ts";
 import { RpcProxy } from "./rpc-proxy.ts";
 import { StubProver } from "./stub-prover.ts";
 import { expectSameState, Town, until } from "./town.ts";
@@ -38,6 +39,30 @@ describe("operator / with a bad L1 node", () => {
     proxy.isAway = false;
     expect(await alice.waitForBlock(id)).toMatchObject({ blockNumber: 3 });
     expect((await alice.get("/v1/status")).failure).toBeNull();
+  });
+
+  it("says that it is reading the chain, instead of that what it has not read does not exist", async () => {
+    await running.stop();
+    let release = (): void => {};
+    const gate = new Promise<undefined>((resolve) => {
+      release = () => resolve(undefined);
+    });
+    proxy.bend = ({ method }) => (method === "eth_getLogs" ? gate : undefined);
+    const starting = await startOperator(town.config({ rpcUrl: proxy.url }), {
+      proofService: new StubProver(),
+      environment: { OPERATOR_L1_PRIVATE_KEY: developmentKey(0) },
+    });
+    const late = await town.user(1, starting);
+    expect((await late.get("/v1/status")).l1).toMatchObject({ isReady: false });
+    for (const path of ["/v1/accounts/1", `/v1/transfers/0x${"00".repeat(32)}`, "/v1/exits/1/0"]) {
+      await expect(late.get(path)).rejects.toMatchObject({ code: "SYNCING", httpStatus: 503 });
+    }
+    const transfer = await late.sign(1, { from: 1, to: 2, amountGwei: 7n, nonce: 0n });
+    await expect(late.submit(transfer)).rejects.toMatchObject({ code: "SYNCING" });
+    release();
+    await until(() => starting.operator.isReady);
+    expect((await late.account(1)).balanceGwei).toBe(5_000_000n);
+    await starting.stop();
   });
 
   it("undoes nothing when a node lags behind what another one has shown", async () => {

@@ -76,6 +76,25 @@ describe("operator / batch builder", () => {
     expect([...outcome.deferred.values()]).toMatchObject([{ code: "TRANSFER_FEE" }]);
   });
 
+  it("keeps a transfer whose predecessor was undone and is unknown here, until somebody sends that again", () => {
+    const pool = new Mempool(OPTIONS);
+    const world = fundedWorld(pool, [100n, 100n]);
+    const first = world.sign({ from: 1, to: 2, amount: 5n });
+    // The block with it was made by a process before this one.
+    const before = new Mempool(OPTIONS);
+    before.add(world.state, first);
+    world.commit(build(world, before) as BuiltBatch);
+    const { id } = pool.add(world.state, world.sign({ from: 1, to: 2, amount: 6n }));
+    world.state.rollBack();
+    pool.reconcile(world.state);
+    const outcome = buildNextBatch(world.state, FEE_INDEX, () => pool.candidates());
+    expect(outcome.built).toBeUndefined();
+    expect([...outcome.deferred.values()]).toMatchObject([{ code: "TRANSFER_NONCE_GAP" }]);
+    pool.add(world.state, first);
+    world.commit(build(world, pool) as BuiltBatch);
+    expect(world.state.committed(id)).toEqual({ blockNumber: 3, slot: 2 });
+  });
+
   it("leaves out a transfer that executeBatch refuses, reports it, and takes the next one", () => {
     const pool = new Mempool(OPTIONS);
     const world = fundedWorld(pool, [100n, 100n]);

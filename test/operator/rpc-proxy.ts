@@ -13,7 +13,7 @@ export class RpcProxy {
   readonly url: string;
   /** No answer but a refused connection. */
   isAway = false;
-  /** Replaces the answer to a request; undefined lets it pass. */
+  /** Replaces the answer to a request, or delays it by a promise; undefined lets it pass. */
   bend: (request: RpcRequest) => unknown = () => undefined;
   readonly #server: Server;
 
@@ -30,7 +30,7 @@ export class RpcProxy {
       for await (const chunk of incoming) chunks.push(chunk as Buffer);
       const body = Buffer.concat(chunks).toString();
       const request = JSON.parse(body) as RpcRequest;
-      const bent = proxy?.bend(request);
+      const bent = await proxy?.bend(request);
       response.setHeader("content-type", "application/json");
       if (bent !== undefined) {
         return response.end(JSON.stringify({ jsonrpc: "2.0", id: request.id, result: bent }));

@@ -107,7 +107,7 @@ export class Town {
   }
 
   /** Development account `account` as a user of this operator. */
-  async user(account: number, { apiUrl }: RunningOperator): Promise<UserClient> {
+  async user(account: number, { apiUrl }: Pick<RunningOperator, "apiUrl">): Promise<UserClient> {
     return UserClient.open({
       rpcUrl: this.chain.rpcUrl,
       rollup: this.rollup,
