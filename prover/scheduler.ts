@@ -41,7 +41,7 @@ const REPORT_MIN_MS = 100;
 const REPORT_MAX_MS = 1_000;
 /** How often the store expires and forgets: the precision of `expire_time`. */
 const SWEEP_MS = 100;
-/** A shared store may not announce another process's jobs: look for them. */
+/** An announcement may be lost, or the claim that followed it: look without being called. */
 const POLL_MS = 1_000;
 
 /**
@@ -80,7 +80,7 @@ export class Scheduler {
     };
     every(SWEEP_MS, "sweep failed", () => store.sweep());
     every(PROGRESS_MS, "heartbeat failed", () => this.#heartbeat());
-    if (store.isShared) every(POLL_MS, "poll failed", async () => this.#fill());
+    every(POLL_MS, "poll failed", async () => this.#fill());
     this.#fill();
   }
 

@@ -4,6 +4,7 @@ import { AdminClient } from "../../prover/admin-client.ts";
 import { Caller, type CallerOptions } from "../../prover/caller.ts";
 import { ProverClient, type SubmitRequest } from "../../prover/client.ts";
 import { parseConfig } from "../../prover/config.ts";
+import type { JobStore } from "../../prover/job-store.ts";
 import { type RunningServer, startServer } from "../../prover/server.ts";
 import { smallCircuits } from "./small-circuits.ts";
 
@@ -20,7 +21,10 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** @param settings  by variable name; they win over what a test server has by default. */
-export async function startTestServer(settings: Record<string, string> = {}): Promise<TestServer> {
+export async function startTestServer(
+  settings: Record<string, string> = {},
+  store?: JobStore,
+): Promise<TestServer> {
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: "debug" }, { write: (line) => logged.push(JSON.parse(line)) });
   const config = parseConfig({
@@ -32,7 +36,7 @@ export async function startTestServer(settings: Record<string, string> = {}): Pr
     PROVER_DRAIN_MS: "0",
     ...settings,
   });
-  const server = await startServer(config, { log });
+  const server = await startServer(config, { log, ...(store && { store }) });
   const clients: ProverClient[] = [];
   const connect = (options: Partial<CallerOptions> = {}) => {
     const address = `127.0.0.1:${server.port}`;
