@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { create, toJsonString } from "@bufbuild/protobuf";
 import { pkHashOf } from "../circuits/account.ts";
-import { buildBatch } from "../circuits/batch.ts";
+import { buildBatch, type TransferBatch } from "../circuits/batch.ts";
 import { rollupDomain } from "../circuits/data.ts";
 import { L1Kind } from "../circuits/l1.ts";
 import { circuitParameters } from "../circuits/parameters.ts";
@@ -22,7 +22,7 @@ const CHAIN_ID = 31_337;
 const BALANCE_GWEI = 1_000_000n;
 
 /** Three accounts: 1 pays 2, 2 exits to L1, 3 has just registered. Fees go to account 1. */
-function exampleRequest(circuitId: string) {
+export function exampleBatch(circuitId: string): TransferBatch {
   const parameters = circuitParameters(circuitId);
   const domain = rollupDomain(CHAIN_ID, ROLLUP);
   const people = [1, 2, 3].map((index) => {
@@ -46,7 +46,7 @@ function exampleRequest(circuitId: string) {
       recipient: to.pkHash,
       nonce: 0n,
     });
-  const batch = buildBatch(parameters, tree, {
+  return buildBatch(parameters, tree, {
     domain,
     blockNumber: 1,
     feeIndex: alice.index,
@@ -56,16 +56,17 @@ function exampleRequest(circuitId: string) {
       pay(bob, bob, TransferType.exit, 400_000n),
     ],
   });
-  return create(SubmitProofRequestSchema, {
-    requestId: `example-${circuitId}`,
-    circuitId,
-    input: transferBatchInput(batch),
-  });
 }
 
 /** The content of `docs/examples/<circuit>.json`: a SubmitProofRequest in protobuf's JSON form. */
 export function exampleJson(circuitId: string): string {
-  return `${toJsonString(SubmitProofRequestSchema, exampleRequest(circuitId), { prettySpaces: 1 })}\n`;
+  const request = create(SubmitProofRequestSchema, {
+    requestId: `example-${circuitId}`,
+    circuitId,
+    input: transferBatchInput(exampleBatch(circuitId)),
+  });
+  return `${toJsonString(SubmitProofRequestSchema, request, { prettySpaces: 1 })}
+`;
 }
 
 if (import.meta.main) {

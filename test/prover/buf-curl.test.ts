@@ -2,28 +2,23 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { create, fromBinary, toJsonString } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { executeBatch } from "../../circuits/batch.ts";
 import { circuitParameters } from "../../circuits/parameters.ts";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { SubmitProofRequestSchema } from "../../gen/prover/v1/prover_pb.ts";
-import { transferBatchInput } from "../../prover/client.ts";
+import { exampleBatch } from "../../scripts/example-batch.ts";
 import { fromBytesBE } from "../../worker/field.ts";
 import { proofFromJson } from "../../worker/proof.ts";
 import { verificationKeyFromJson } from "../../worker/verification-key.ts";
 import { verifyWithNoble } from "../circuits/pairing.ts";
-import { batchOf, deposit, signed } from "../circuits/small-rollup.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
 
 const root = join(import.meta.dirname, "../..");
-const EXAMPLE_PATH = join(root, "docs/example-batch-tiny.json");
+const EXAMPLE_PATH = join(root, "docs/examples/batch-tiny.json");
 
 const tiny = circuitParameters("batch-tiny");
-const batch = batchOf(tiny, {
-  l1Items: [deposit(6, 77n)],
-  transfers: [signed(), signed({ type: 2, from: 2, to: 3, amount: 5n })],
-});
+const batch = exampleBatch("batch-tiny");
 
 let under: TestServer;
 beforeAll(async () => {
@@ -64,23 +59,13 @@ describe("prover / an independent client", () => {
     expect(JSON.parse(health)).toEqual({ status: "SERVING" });
   });
 
-  it("has the example batch of the documentation", async () => {
-    const request = create(SubmitProofRequestSchema, {
-      requestId: "example",
-      circuitId: "batch-tiny",
-      input: transferBatchInput(batch),
-    });
-    const text = `${toJsonString(SubmitProofRequestSchema, request, { prettySpaces: 2 })}\n`;
-    expect(await readFile(EXAMPLE_PATH, "utf8")).toBe(text);
-  });
-
   it("submits the example batch and gets a proof that verifies", async () => {
     const submitted = JSON.parse(await bufCurl(`${SERVICE}/SubmitProof`, `@${EXAMPLE_PATH}`));
     expect(submitted).toMatchObject({
       created: true,
-      job: { requestId: "example", inputKind: "INPUT_KIND_TRANSFER_BATCH" },
+      job: { requestId: "example-batch-tiny", inputKind: "INPUT_KIND_TRANSFER_BATCH" },
     });
-    const wait = JSON.stringify({ requestId: "example", wait: "120s" });
+    const wait = JSON.stringify({ requestId: "example-batch-tiny", wait: "120s" });
     const { job } = JSON.parse(await bufCurl(`${SERVICE}/GetProof`, wait));
     expect(job).toMatchObject({ state: "JOB_STATE_SUCCEEDED", developmentKeys: true });
 
@@ -98,14 +83,14 @@ describe("prover / an independent client", () => {
     expect(verifyWithNoble(key, signals, proof)).toBe(true);
     expect(verifyWithNoble(key, signals.toReversed(), proof)).toBe(false);
 
-    const events = await bufCurl(`${SERVICE}/WatchProof`, '{"requestId": "example"}');
+    const events = await bufCurl(`${SERVICE}/WatchProof`, '{"requestId": "example-batch-tiny"}');
     expect(events).toContain("JOB_STATE_SUCCEEDED");
   });
 
   it("reads the details of an error", async () => {
     const request = JSON.parse(await readFile(EXAMPLE_PATH, "utf8"));
     request.requestId = "bad-example";
-    request.transferBatch.transfers[1].amountGwei = "6";
+    request.transferBatch.transfers[1].amountGwei = "400001";
     const failed = bufCurl(`${SERVICE}/SubmitProof`, JSON.stringify(request));
     const { stderr, code } = await failed.catch((error) => error);
     // buf exits with the gRPC status, shifted by three bits.
