@@ -56,6 +56,7 @@ describe("DoubleAndAdd", () => {
         const expected = toMontgomery(times(2n * m + 2n * bit - 1n, p));
         expect(main.outputs(inputs)).toEqual(expected);
         expect(main.looseWires(main.witness(inputs))).toEqual([]);
+        expect(main.freeWires(main.witness(inputs))).toEqual([]);
       });
     }
   }
@@ -81,6 +82,7 @@ describe("EightTimesKey", () => {
       expect(main.outputs({ key }, "edwards")).toEqual(expected);
       expect(main.outputs({ key }, "montgomery")).toEqual(toMontgomery(expected));
       expect(main.looseWires(main.witness({ key }))).toEqual([]);
+      expect(main.freeWires(main.witness({ key }))).toEqual([]);
     });
   }
 

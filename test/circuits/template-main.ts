@@ -128,11 +128,26 @@ export class TemplateMain {
   }
 
   /**
+   * Wires that can change if others follow: each in turn is changed and forged, and every row still holds. Bits
+   * are left out: `looseWires` is for them.
+   */
+  freeWires(witness: readonly bigint[]): string[] {
+    const firstInternal = 1 + this.r1cs.nPublic + this.r1cs.nPrivateInputs;
+    const isFree = (name: string) => {
+      const value = witness[this.wire(name)] as bigint;
+      if (this.wire(name) < firstInternal || value === 0n || value === 1n) return false;
+      return this.failing(this.forge(witness, { [name]: value + 1n })).length === 0;
+    };
+    return this.names.filter(isFree);
+  }
+
+  /**
    * A forged witness: some wires are set, and every other wire that the constraints then determine follows.
    *
    * Starting from the inputs, the bits and the changed wires, each constraint with one unknown wire that enters
    * linearly gives this wire. Wires that no constraint gives keep their honest value. So only what contradicts
-   * the change is left broken.
+   * the change is left broken. Not for templates with Poseidon in them, whose rounds the compiler merges into
+   * constraints with several unknown wires: use `force` there.
    *
    * @param changes  by signal name.
    */
