@@ -102,6 +102,7 @@ contract ZKRollupTest is RollupTest {
         bytes32[] memory proof = _exitProof(leaves, 2);
         require(rollup.verifyInclusion(leaves[2], proof, nonce), "the exit itself");
         if (leaf != leaves[2]) require(!rollup.verifyInclusion(leaf, proof, nonce), "leaf");
+        require(!rollup.verifyInclusion(0, _exitProof(leaves, 3), (3 << 32) + 3), "empty leaf");
         if (index != nonce) require(!rollup.verifyInclusion(leaves[2], proof, index), "index");
         levels = bound(levels, 0, 6);
         if (levels == 3) return;

@@ -191,9 +191,9 @@ describe("contracts / verifyInclusion", () => {
   });
 
   it("takes neither an empty leaf nor a block without exits", async () => {
-    const empty = block.tree.proof(ALICE_SLOT);
-    const neighbour = [ZERO, ...empty.slice(1)];
-    expect(await includes(ZERO, neighbour, exitNonce(2, 2))).toBe(false);
+    // Slot 2 holds a plain transfer: its leaf 0 is in the tree, and this is its path.
+    const path = [block.tree.leaf(ALICE_SLOT), ...block.tree.proof(ALICE_SLOT).slice(1)];
+    expect(await includes(ZERO, path, exitNonce(2, 2))).toBe(false);
     expect(await includes(ZERO, [ZERO, ZERO, ZERO], exitNonce(1, 0))).toBe(false);
     expect(await includes(ZERO, [ZERO, ZERO, ZERO], exitNonce(9, 0))).toBe(false);
     // The root 0 of a block without exits is no root of anything.
