@@ -26,6 +26,7 @@ export class Constraints {
   readonly rows: readonly Row[];
   /** Rows that contain a wire, by wire. */
   readonly #rowsOf: readonly (readonly number[])[];
+  readonly #wiresOf: readonly (readonly number[])[];
 
   constructor(r1cs: R1cs) {
     this.nWires = r1cs.nWires;
@@ -37,8 +38,13 @@ export class Constraints {
       c: combination(r1cs, r1cs.c, row),
     }));
     const rowsOf: number[][] = Array.from({ length: r1cs.nWires }, () => []);
-    for (const [row, { a, b, c }] of this.rows.entries()) {
-      for (const wire of new Set([...a.keys(), ...b.keys(), ...c.keys()])) rowsOf[wire]?.push(row);
+    this.#wiresOf = this.rows.map(({ a, b, c }) => {
+      const wires = new Set([...a.keys(), ...b.keys(), ...c.keys()]);
+      wires.delete(0);
+      return [...wires];
+    });
+    for (const [row, wires] of this.#wiresOf.entries()) {
+      for (const wire of wires) rowsOf[wire]?.push(row);
     }
     this.#rowsOf = rowsOf;
   }
@@ -53,6 +59,11 @@ export class Constraints {
     return this.#rowsOf[wire] as readonly number[];
   }
 
+  /** Wires of a row, without the constant. */
+  wiresOf(row: number): readonly number[] {
+    return this.#wiresOf[row] as readonly number[];
+  }
+
   /** What is missing in a row: a * b - c, in [0, r). */
   residue(row: number, witness: readonly bigint[]): bigint {
     const { a, b, c } = this.rows[row] as Row;
@@ -64,8 +75,7 @@ export class Constraints {
     const { a, b, c } = this.rows[row] as Row;
     const [atA, atB] = [valueAt(a, witness), valueAt(b, witness)];
     const slopes = new Map<number, Slope>();
-    for (const wire of new Set([...a.keys(), ...b.keys(), ...c.keys()])) {
-      if (wire === 0) continue;
+    for (const wire of this.wiresOf(row)) {
       const [inA, inB, inC] = [a.get(wire) ?? 0n, b.get(wire) ?? 0n, c.get(wire) ?? 0n];
       const linear = element(inA * atB + inB * atA - inC);
       slopes.set(wire, { linear, quadratic: element(inA * inB) });

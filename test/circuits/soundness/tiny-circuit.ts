@@ -46,8 +46,8 @@ export class TinyCircuit {
   }
 
   static async load(): Promise<TinyCircuit> {
-    // A folder of its own: the keys in build/circuits belong to the files there.
-    const folder = join(import.meta.dirname, "../../../build/soundness", tiny.id);
+    // Not build/circuits: the keys there belong to the files there. Template tests compile the same here.
+    const folder = join(import.meta.dirname, "../../../build/templates/batch_tiny");
     const paths = await compileCircuit(tiny, folder, { withSymbols: true });
     const [wasm, r1cs, symbols] = await Promise.all([
       readFile(paths.wasmPath),
