@@ -2,7 +2,7 @@ import { Base8 } from "@zk-kit/baby-jubjub";
 import { beforeAll, describe, expect, it } from "vitest";
 import { publicKeyOf, secretScalar, signMessage } from "../../circuits/eddsa.ts";
 import { poseidon } from "../../circuits/poseidon.ts";
-import { SCALAR_FIELD } from "../../worker/field.ts";
+import { mod, SCALAR_FIELD } from "../../worker/field.ts";
 import { IDENTITY, type Point, plus, SUBGROUP_ORDER, TORSION, times } from "./curve-points.ts";
 import { element, TemplateMain } from "./template-main.ts";
 import { eddsaVectors } from "./vectors.ts";
@@ -27,14 +27,24 @@ function signed(message = MESSAGE): Inputs {
   return { enabled: 1n, key: [ax, ay], s, r8: [r8x, r8y], message };
 }
 
-/** A signature by a secret scalar, for a key and an R8 to which points of small order were added. */
-function signedWithTorsion(keyPart: Point, r8Part: Point): Inputs {
+/**
+ * A signature by a secret scalar, for a key and an R8 to which points of small order were added.
+ *
+ * @param sign  -1n takes -S: the two sides of the equation are then opposite points, up to R8's part.
+ */
+function signedWithTorsion(keyPart: Point, r8Part: Point, sign = 1n): Inputs {
   const secret = element("secret") % ORDER;
   const nonce = element("nonce") % ORDER;
   const key = plus(times(secret, BASE), keyPart);
   const r8 = plus(times(nonce, BASE), r8Part);
   const h = poseidon([...r8, ...key, MESSAGE]);
-  return { enabled: 1n, key, s: (nonce + 8n * h * secret) % ORDER, r8, message: MESSAGE };
+  return {
+    enabled: 1n,
+    key,
+    s: mod(sign * (nonce + 8n * h * secret), ORDER),
+    r8,
+    message: MESSAGE,
+  };
 }
 
 describe("Signature", () => {
@@ -88,6 +98,12 @@ describe("Signature", () => {
 
   it("refuses an R8 with a part of small order", () => {
     for (let k = 1n; k < 8n; k++) refuses(signedWithTorsion(IDENTITY, times(k, TORSION)));
+  });
+
+  it("refuses two sides that agree in one coordinate", () => {
+    // -P = (-x, y), and -P + (0, -1) = (x, -y)
+    refuses(signedWithTorsion(IDENTITY, IDENTITY, -1n));
+    refuses(signedWithTorsion(IDENTITY, times(4n, TORSION), -1n));
   });
 
   it("refuses a key of small order, for which (0, identity) would sign everything", () => {

@@ -3,6 +3,7 @@ import type { Account } from "../../circuits/account.ts";
 import { l1Element } from "../../circuits/l1.ts";
 import { recordElement, type SignedTransfer } from "../../circuits/transfer.ts";
 import type { StateTree } from "../../circuits/tree.ts";
+import { mod, SCALAR_FIELD } from "../../worker/field.ts";
 import type { InputValue } from "../../worker/witness.ts";
 import {
   accountOf,
@@ -216,7 +217,7 @@ describe("TransferSlot", () => {
     if (type !== 0) {
       middle.set(from % tree.capacity, {
         ...sender,
-        balance: BigInt.asUintN(250, sender.balance - amount - fee),
+        balance: mod(sender.balance - amount - fee, SCALAR_FIELD),
         nonce: sender.nonce + 1n,
       });
     }
@@ -289,16 +290,26 @@ describe("TransferSlot", () => {
     expect(main.outputs(slot(transfer), "record")).toEqual([recordElement(transfer)]);
   });
 
-  it("refuses type 3, indices of 4^levels, an amount of 2^64 and a fee of 2^32", () => {
-    const rich = treeWith([1, accountOf(1, 4n * U64)]);
+  it("refuses type 3 and indices of 4^levels", () => {
     refuses(slot({ ...signed(), type: 3 as 1 }));
     refuses(slot({ ...signed(), from: 4 ** LEVELS + 1 }));
     refuses(slot({ ...signed(), to: 4 ** LEVELS + 2 }));
-    refuses(slot(signed({ amount: U64 }), rich));
-    refuses(slot(signed({ fee: 2n ** 32n }), rich));
+  });
+
+  it("refuses an amount of 2^64 and a fee of 2^32 that the sender could pay", () => {
+    const exit = signed({ type: 2, amount: U64 });
+    refuses(slot(exit, treeWith([1, accountOf(1, U64 + 11n)])));
+    const fee = 2n ** 32n;
+    refuses(slot(signed({ fee }), treeWith([1, accountOf(1, fee + 20n)])));
+    accepts(
+      slot(signed({ fee: fee - 1n }), treeWith([1, accountOf(1, fee + 9n)])),
+      treeWith([1, accountOf(1, 0n, 1n)], [2, accountOf(2, 2010n)]),
+    );
   });
 
   it("refuses a no-op that says something", () => {
+    // opened as the record says, so that nothing else is wrong
+    refuses(slot({ ...noop, to: 2 }));
     for (const position of [1, 2, 3, 4]) {
       const inputs = slot(noop);
       refuses({ ...inputs, tx: (inputs.tx as bigint[]).with(position, 1n) });
