@@ -96,7 +96,8 @@ export class Attempt {
         this.#kill.signal,
       );
       if (result.kind === "failed") return this.#failed(result.code, result.message);
-      const queueMs = (job.startedMs ?? job.createdMs) - job.createdMs;
+      // A clock that was set back in between must not cost the proof.
+      const queueMs = Math.max(0, (job.startedMs ?? job.createdMs) - job.createdMs);
       const encoded = encodeResult(this.#circuit, result, input.commit, queueMs);
       return { kind: "succeeded", result: encoded };
     } catch (caught) {

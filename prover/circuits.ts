@@ -92,9 +92,10 @@ async function loadCircuit(dir: string, allowDevKeys: boolean): Promise<ServedCi
   return {
     id: circuitId,
     parameters,
-    // The key is in memory once for all threads.
-    artefacts: { r1cs, wasm, zkey: { ...zkey, shared: await readShared(zkey.path) } },
-    verificationKey,
+    // In memory once for all threads; and a thread that is replaced can go on although somebody
+    // builds the circuit anew on disk. The constraints only explain a failure.
+    artefacts: { r1cs, wasm: await shared(wasm), zkey: await shared(zkey) },
+    verificationKey: await shared(verificationKey),
     verificationKeyJson: await readFile(verificationKey.path),
     publicSignalNames: counts.publicSignals,
     constraintCount: counts.constraints,
@@ -102,6 +103,10 @@ async function loadCircuit(dir: string, allowDevKeys: boolean): Promise<ServedCi
     domainLog2: counts.domainLog2,
     developmentKeys: keys === "dev",
   };
+}
+
+async function shared(file: PinnedFile): Promise<PinnedFile> {
+  return { ...file, shared: await readShared(file.path) };
 }
 
 async function finishedFolders(dir: string): Promise<string[]> {

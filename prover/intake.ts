@@ -10,8 +10,10 @@ import { executeBatch, type TransferBatch } from "../circuits/batch.ts";
 import { BatchError } from "../circuits/errors.ts";
 import type { CircuitInputs } from "../circuits/inputs.ts";
 import type { CircuitParameters } from "../circuits/parameters.ts";
-import { SCALAR_FIELD } from "../worker/field.ts";
-import { type InputValue, parseInputs } from "../worker/witness.ts";
+import { WorkError } from "../worker/errors.ts";
+import { ResidentPrograms } from "../worker/resident.ts";
+import type { PinnedFile } from "../worker/task.ts";
+import { parseInputs } from "../worker/witness.ts";
 import { parseWtns } from "../worker/wtns.ts";
 import { batchRefusal } from "./batch-decoder.ts";
 import { type ErrorCode, type FieldViolation, fieldError, ProverError } from "./errors.ts";
@@ -23,7 +25,12 @@ export type IntakeTask =
       readonly parameters: CircuitParameters;
       readonly batch: TransferBatch;
     }
-  | { readonly kind: "json"; readonly bytes: Uint8Array<ArrayBuffer> }
+  | {
+      readonly kind: "json";
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      /** The circuit's witness program, which knows its input signals. */
+      readonly wasm: PinnedFile;
+    }
   | {
       readonly kind: "wtns";
       readonly bytes: Uint8Array<ArrayBuffer>;
@@ -40,9 +47,9 @@ export type IntakeResult =
       readonly violations: readonly FieldViolation[];
     };
 
-export default function intake(task: IntakeTask): IntakeResult {
+export default async function intake(task: IntakeTask): Promise<IntakeResult> {
   try {
-    const input = check(task);
+    const input = await check(task);
     return moved({ kind: "accepted", input }, input.bytes.buffer as ArrayBuffer);
   } catch (caught) {
     const { code, message, violations } = ProverError.from(caught);
@@ -56,12 +63,12 @@ function moved(result: IntakeResult, buffer: ArrayBuffer): IntakeResult {
   return move(transferable as never) as unknown as IntakeResult;
 }
 
-function check(task: IntakeTask): JobInput {
+async function check(task: IntakeTask): Promise<JobInput> {
   switch (task.kind) {
     case "batch":
       return checkBatch(task.parameters, task.batch);
     case "json":
-      return checkJson(task.bytes);
+      return checkJson(task.bytes, task.wasm);
     case "wtns":
       return checkWtns(task.bytes, task.wireCount);
   }
@@ -93,39 +100,39 @@ function checkWtns(bytes: Uint8Array<ArrayBuffer>, wireCount: number): JobInput 
   return { format: "wtns", bytes, commit: undefined };
 }
 
-/** Names and counts are the witness program's to judge, which runs in the worker. */
-function checkJson(bytes: Uint8Array<ArrayBuffer>): JobInput {
+/** Compiled once for each circuit. */
+const programs = new ResidentPrograms();
+
+/** The names of all signals, and white space around them. */
+const JSON_BASE_BYTES = 64 * 1024;
+/** A value has 77 digits; the rest is for quotes and generous indentation. */
+const JSON_VALUE_BYTES = 256;
+
+async function checkJson(bytes: Uint8Array<ArrayBuffer>, wasm: PinnedFile): Promise<JobInput> {
+  const program = await programs.witnessProgram(wasm);
   try {
-    for (const [name, value] of Object.entries(parseInputs(bytes))) checkValue(name, value, 0);
+    const { inputCount } = program;
+    // Before parsing: brackets and names are cheap to send and dear to read.
+    const mostBytes = JSON_BASE_BYTES + JSON_VALUE_BYTES * inputCount;
+    if (bytes.length > mostBytes) {
+      throw new WorkError(
+        "INPUT_MALFORMED",
+        `got ${bytes.length} bytes, expected at most ${mostBytes} for the circuit's ${inputCount} values; leave out white space`,
+      );
+    }
+    program.checkInputs(parseInputs(bytes));
   } catch (error) {
-    throw atField("input_json", error);
+    throw inputRefusal(error);
   }
   return { format: "json", bytes, commit: undefined };
 }
 
-const NESTING_MAX = 16;
-/** Digits are bounded before BigInt sees them: a megabyte of them would cost seconds. */
-const NUMBER = /^(?:[0-9]{1,78}|0x[0-9a-fA-F]{1,64})$/;
-
-function checkValue(name: string, value: InputValue, depth: number): void {
-  if (Array.isArray(value)) {
-    if (depth === NESTING_MAX) throw badValue(name, `arrays nested deeper than ${NESTING_MAX}`);
-    for (const item of value) checkValue(name, item, depth + 1);
-    return;
-  }
-  const isNumber = Number.isSafeInteger(value) || (typeof value === "string" && NUMBER.test(value));
-  if (!isNumber) throw badValue(name, "something else");
-  const element = BigInt(value as string | number);
-  if (element < 0n || element >= SCALAR_FIELD) throw badValue(name, "a number outside [0, r)");
-}
-
-function badValue(name: string, got: string): ProverError {
-  // The name is the caller's text; the value may be secret.
-  const signal = JSON.stringify(name.slice(0, 64));
-  return new ProverError(
-    "INPUT_MALFORMED",
-    `signal ${signal}: got ${got}, expected decimal strings below r, numbers up to 2^53 - 1, or arrays of them`,
-  );
+/** The witness program's verdict in the caller's terms. */
+function inputRefusal(caught: unknown): ProverError {
+  const path = caught instanceof WorkError ? caught.detail.path : undefined;
+  if (path === undefined) return atField("input_json", caught);
+  const { code, message } = ProverError.from(caught);
+  return fieldError(`input_json.${path}`, message.slice(`input ${path}: `.length), code);
 }
 
 function atField(field: string, caught: unknown): ProverError {

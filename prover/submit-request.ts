@@ -27,9 +27,11 @@ export interface Submission {
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
-const LABELS_MAX = 16;
+export const LABELS_MAX = 16;
 const LABEL_NAME_BYTES_MAX = 63;
 const LABEL_VALUE_BYTES_MAX = 255;
+/** The end of what a protobuf Timestamp can say: a job with a later one could not be shown. */
+const TIME_MAX_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 const PRIORITY: Readonly<Record<number, JobPriority>> = {
   [ProtoPriority.UNSPECIFIED]: "NORMAL",
@@ -63,6 +65,11 @@ export function decodeSubmit(
   const expireMs = request.expireTime === undefined ? undefined : timestampMs(request.expireTime);
   if (expireMs !== undefined && !(expireMs > nowMs)) {
     faults.add("expire_time", `got a time ${Math.round(nowMs - expireMs)} ms in the past`);
+  } else if (expireMs !== undefined && expireMs > TIME_MAX_MS) {
+    faults.add(
+      "expire_time",
+      "got a time after the year 9999; leave it unset for a job that never expires",
+    );
   }
   faults.check();
 
@@ -105,7 +112,11 @@ function decodeInput(
       return {
         inputKind: "JSON",
         content: input.value,
-        check: { kind: "json", bytes: new Uint8Array(input.value) },
+        check: {
+          kind: "json",
+          bytes: new Uint8Array(input.value),
+          wasm: circuit.artefacts.wasm,
+        },
       };
     case "wtns":
       return {

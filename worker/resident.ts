@@ -22,7 +22,7 @@ const MAX_SMALL = 32;
 export class ResidentArtefacts {
   readonly #engine: Engine;
   readonly #keys = new LeastRecentlyUsed<ProvingKey>(MAX_KEYS, (key) => key.resident.release());
-  readonly #programs = new LeastRecentlyUsed<WitnessProgram>(MAX_SMALL);
+  readonly #programs = new ResidentPrograms();
   readonly #verificationKeys = new LeastRecentlyUsed<VerificationKey>(MAX_SMALL);
 
   constructor(engine: Engine) {
@@ -43,10 +43,7 @@ export class ResidentArtefacts {
 
   /** @throws WorkError ARTEFACT_MISMATCH */
   witnessProgram(wasm: PinnedFile): Promise<WitnessProgram> {
-    return this.#programs.get(
-      wasm.sha256,
-      async () => new WitnessProgram(new Uint8Array(await readPinned(wasm))),
-    );
+    return this.#programs.witnessProgram(wasm);
   }
 
   /** @throws WorkError ARTEFACT_MISMATCH, KEY_MALFORMED, KEY_REFUSED */
@@ -56,6 +53,19 @@ export class ResidentArtefacts {
       const text = Buffer.from(new Uint8Array(await readPinned(file))).toString("utf8");
       return verificationKeyFromJson(parseJson(text));
     });
+  }
+}
+
+/** Compiled witness programs, for threads without an engine. */
+export class ResidentPrograms {
+  readonly #programs = new LeastRecentlyUsed<WitnessProgram>(MAX_SMALL);
+
+  /** @throws WorkError ARTEFACT_MISMATCH */
+  witnessProgram(wasm: PinnedFile): Promise<WitnessProgram> {
+    return this.#programs.get(
+      wasm.sha256,
+      async () => new WitnessProgram(new Uint8Array(await readPinned(wasm))),
+    );
   }
 }
 

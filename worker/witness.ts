@@ -55,6 +55,8 @@ class ProgramException extends Error {
 
 export class WitnessProgram {
   readonly #module: WebAssembly.Module;
+  /** An instance that is asked for sizes only and never sees a value. */
+  #sizes: Exports | undefined;
 
   /**
    * Compiles a program; do this once for each circuit.
@@ -71,6 +73,26 @@ export class WitnessProgram {
     for (const name of ["memory", "getVersion", "init", "setInputSignal", "getInputSignalSize"]) {
       if (!names.has(name)) throw foreign(`has no export "${name}"`);
     }
+  }
+
+  /**
+   * How many values the input signals have together.
+   *
+   * @throws WorkError ARTEFACT_MISMATCH, ENGINE_UNAVAILABLE
+   */
+  get inputCount(): number {
+    return this.#sizeProgram().getInputSize();
+  }
+
+  /**
+   * Checks names, counts and ranges of inputs without computing anything: what passes fails in
+   * `calculate` only by breaking a rule of the circuit.
+   *
+   * @throws WorkError INPUT_MALFORMED, with `detail.path` (`amount[3]`) if one signal or value is at
+   *   fault.
+   */
+  checkInputs(inputs: CircuitInputs): void {
+    readSignals(this.#sizeProgram(), inputs);
   }
 
   /**
@@ -94,6 +116,15 @@ export class WitnessProgram {
     } finally {
       wipe(program.memory);
     }
+  }
+
+  #sizeProgram(): Exports {
+    if (this.#sizes === undefined) {
+      const program = this.#instantiate([]);
+      checkField(program);
+      this.#sizes = program;
+    }
+    return this.#sizes;
   }
 
   #instantiate(messages: string[]): Exports {
@@ -155,17 +186,32 @@ export function parseInputs(json: Uint8Array): CircuitInputs {
   return value as CircuitInputs;
 }
 
-function setInputs(program: Exports, inputs: CircuitInputs): void {
+/** The values of one input signal, as the program knows it. */
+interface Signal {
+  readonly high: number;
+  readonly low: number;
+  readonly values: readonly bigint[];
+}
+
+/** @throws WorkError INPUT_MALFORMED */
+function readSignals(program: Exports, inputs: CircuitInputs): readonly Signal[] {
+  const hashes = new Set<string>();
   const signals = Object.entries(inputs).map(([name, value]) => {
+    const place = { signal: name, path: signalPath(name) };
     const [high, low] = fnv1a64(name);
     const expected = program.getInputSignalSize(high, low);
-    const values = flatten(name, value);
     // 0 for a name that the program does not know, which no signal with a value can have.
-    if (expected <= 0 && values.length > 0) {
-      throw badInput(name, "the circuit has no input signal of this name");
+    if (expected <= 0 && !(Array.isArray(value) && value.length === 0)) {
+      throw badInput(place, "the circuit has no input signal of this name");
     }
+    // The program cannot tell two names with one hash apart, and would trap at the second.
+    if (hashes.size === hashes.add(`${high},${low}`).size) {
+      throw badInput(place, "the circuit has no input signal of this name");
+    }
+    const values: bigint[] = [];
+    flattenInto(values, value, place);
     if (values.length !== expected) {
-      throw badInput(name, `got ${values.length} values, expected ${expected}`);
+      throw badInput(place, `got ${values.length} values, expected ${expected}`);
     }
     return { high, low, values };
   });
@@ -177,7 +223,11 @@ function setInputs(program: Exports, inputs: CircuitInputs): void {
       `inputs: got ${given} values in ${signals.length} signals, the circuit has ${expected}; a signal is missing`,
     );
   }
-  for (const { high, low, values } of signals) {
+  return signals;
+}
+
+function setInputs(program: Exports, inputs: CircuitInputs): void {
+  for (const { high, low, values } of readSignals(program, inputs)) {
     for (const [position, value] of values.entries()) {
       for (let word = 0; word < ELEMENT_WORDS; word++) {
         program.writeSharedRWMemory(word, Number((value >> BigInt(32 * word)) & 0xffff_ffffn));
@@ -212,27 +262,48 @@ function checkField(program: Exports): void {
   if (prime !== SCALAR_FIELD) throw foreign("is over another field");
 }
 
-function flatten(name: string, value: InputValue, depth = 0): bigint[] {
-  if (depth > MAX_DEPTH) throw badInput(name, `nested deeper than ${MAX_DEPTH} arrays`);
-  if (!Array.isArray(value)) return [elementOf(name, value as string | number | bigint)];
-  return value.flatMap((item) => flatten(name, item, depth + 1));
+/** A signal, or one value of it, for errors. */
+interface Place {
+  readonly signal: string;
+  /** Such as `amount[3]`, indices counted from 0 as in the caller's arrays. */
+  readonly path: string;
+}
+
+function flattenInto(values: bigint[], value: InputValue, place: Place, depth = 0): void {
+  if (depth > MAX_DEPTH) {
+    throw badInput(
+      place,
+      `got arrays nested deeper than ${MAX_DEPTH}, expected as many as the signal has dimensions`,
+    );
+  }
+  if (!Array.isArray(value)) {
+    values.push(elementOf(value, place));
+    return;
+  }
+  for (const [i, item] of value.entries()) {
+    const path = `${place.path}[${i}]`;
+    flattenInto(values, item, { signal: place.signal, path }, depth + 1);
+  }
 }
 
 /** Digits are bounded before BigInt sees them: a megabyte of them would cost seconds. */
 const DECIMAL = /^[0-9]{1,78}$/;
 const HEXADECIMAL = /^0x[0-9a-fA-F]{1,64}$/;
 
-function elementOf(name: string, value: unknown): bigint {
+function elementOf(value: unknown, place: Place): bigint {
   const isText = typeof value === "string" && (DECIMAL.test(value) || HEXADECIMAL.test(value));
   if (!isText && typeof value !== "bigint" && !Number.isSafeInteger(value)) {
     throw badInput(
-      name,
-      "expected decimal strings (numbers only up to 2^53 - 1) or arrays of them",
+      place,
+      "got something else, expected decimal strings (numbers only up to 2^53 - 1) or arrays of them",
     );
   }
   const element = BigInt(value as string | number | bigint);
   if (element < 0n || element >= SCALAR_FIELD) {
-    throw badInput(name, "a value is not in [0, r); add or subtract r first");
+    throw badInput(
+      place,
+      "got a value outside [0, r), expected one within; add or subtract r first",
+    );
   }
   return element;
 }
@@ -285,12 +356,15 @@ function wipe(memory: WebAssembly.Memory): void {
   }
 }
 
-function badInput(name: string, problem: string): WorkError {
-  // A name comes from the caller, too: shown up to a length, as JSON, so that it stays one line.
+/** A caller's name is shown up to a length, and as JSON unless it is one that circom has. */
+function signalPath(name: string): string {
   const signal = name.length > 64 ? `${name.slice(0, 64)}...` : name;
-  return new WorkError("INPUT_MALFORMED", `input ${JSON.stringify(signal)}: ${problem}`, {
-    signal,
-  });
+  return /^[A-Za-z_$][\w$]*$/.test(signal) ? signal : JSON.stringify(signal);
+}
+
+function badInput({ signal, path }: Place, problem: string): WorkError {
+  const detail = { signal: signal.slice(0, 64), path };
+  return new WorkError("INPUT_MALFORMED", `input ${path}: ${problem}`, detail);
 }
 
 function foreign(problem: string): WorkError {

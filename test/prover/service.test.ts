@@ -181,24 +181,59 @@ describe("prover / service / SubmitProof", () => {
     ["bytes that are not UTF-8", Uint8Array.of(0x7b, 0xff, 0x7d)],
     ["no bytes", ""],
     ["JSON that is not an object", "[3, 5]"],
-    ["an element equal to r", JSON.stringify({ a: String(SCALAR_FIELD), b: 1, product: 0 })],
-    ["a negative number", JSON.stringify({ a: -1, b: 1, product: 0 })],
-    ["a fraction", JSON.stringify({ a: 0.5, b: 1, product: 0 })],
-    ["a number beyond 2^53", '{"a": 9007199254740993, "b": 1, "product": 0}'],
-    ["a word", JSON.stringify({ a: "three", b: 1, product: 0 })],
-    ["null", JSON.stringify({ a: null, b: 1, product: 0 })],
+    ["more bytes than its values can have", `{"a": 3,${" ".repeat(100_000)}"b": 5, "product": 15}`],
+    ["a missing signal", JSON.stringify({ a: 3, product: 15 })],
     ["a million digits", JSON.stringify({ a: "9".repeat(1_000_000), b: 1, product: 0 })],
-    ["arrays nested a thousand deep", `{"a": ${"[".repeat(1000)}3${"]".repeat(1000)}}`],
   ];
-  it.each(badInputs)("refuses input_json with %s, without quoting it", async (_, text) => {
+  const refuseInput = async (text: string | Uint8Array, field: string) => {
     const value = typeof text === "string" ? Buffer.from(text) : text;
     const refused = under.client.submit(productRequest({ input: { case: "inputJson", value } }));
     await expect(refused).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
       reason: "INPUT_MALFORMED",
-      violations: [{ field: "input_json" }],
+      violations: [{ field }],
       message: expect.not.stringMatching(/three|999|0\.5|21888/),
     });
+  };
+  it.each(badInputs)("refuses input_json with %s, without quoting it", (_, text) =>
+    refuseInput(text, "input_json"),
+  );
+
+  const badSignals: [what: string, field: string, text: string][] = [
+    ["an unknown signal", "c", JSON.stringify({ a: 3, b: 5, product: 15, c: 1 })],
+    ["a signal named __proto__", "__proto__", '{"a": 3, "b": 5, "__proto__": 15}'],
+    ["a name that is none", '"a b\\n"', JSON.stringify({ "a b\n": 3 })],
+    ["too many values", "a", JSON.stringify({ a: [3, 4], b: 5, product: 15 })],
+    ["too few values", "a", JSON.stringify({ a: [], b: 5, product: 15 })],
+    ["an element equal to r", "a", JSON.stringify({ a: String(SCALAR_FIELD), b: 1, product: 0 })],
+    ["a negative number", "a", JSON.stringify({ a: -1, b: 1, product: 0 })],
+    ["a fraction", "a", JSON.stringify({ a: 0.5, b: 1, product: 0 })],
+    ["a number beyond 2^53", "a", '{"a": 9007199254740993, "b": 1, "product": 0}'],
+    ["a word", "a", JSON.stringify({ a: "three", b: 1, product: 0 })],
+    ["null", "a", JSON.stringify({ a: null, b: 1, product: 0 })],
+    ["an infinite number", "a", '{"a": 1e400, "b": 1, "product": 0}'],
+    ["a bad value in an array", "a[1][0]", JSON.stringify({ a: [1, ["three"]], b: 1, product: 0 })],
+    [
+      "arrays nested a thousand deep",
+      `a${"[0]".repeat(17)}`,
+      `{"a": ${"[".repeat(1000)}3${"]".repeat(1000)}}`,
+    ],
+  ];
+  it.each(badSignals)("names the signal of input_json with %s", (_, path, text) =>
+    refuseInput(text, `input_json.${path}`),
+  );
+
+  it("refuses a time after the year 9999, which no answer could show", async () => {
+    for (const seconds of [2n ** 63n - 1n, 253_402_300_800n]) {
+      const refused = under.client.submit(productRequest({ expireTime: { seconds } as never }));
+      await expect(refused).rejects.toMatchObject({
+        reason: "REQUEST_MALFORMED",
+        violations: [{ field: "expire_time" }],
+      });
+    }
+    const last = { seconds: 253_402_300_799n, nanos: 0 };
+    const { job } = await under.client.submit(productRequest({ expireTime: last as never }));
+    expect(job?.expireTime?.seconds).toBe(last.seconds);
   });
 
   const good = wtns([1n, 15n, 3n, 5n]);
@@ -247,21 +282,6 @@ describe("prover / service / a job that fails", () => {
     await expect(failed).rejects.toMatchObject({
       reason: "WITNESS_UNSATISFIABLE",
       violations: [{ field: "wtns" }],
-      job: { state: JobState.FAILED, attempts: 1 },
-    });
-  });
-
-  it.each([
-    ["a missing signal", { a: 3, product: 15 }],
-    ["an unknown signal", { a: 3, b: 5, product: 15, c: 1 }],
-    ["too many values", { a: [3, 4], b: 5, product: 15 }],
-  ])("fails with INPUT_MALFORMED on %s", async (_, inputs) => {
-    await expect(
-      under.client.prove(productRequest({ input: jsonInput(inputs) })),
-    ).rejects.toMatchObject({
-      code: "INVALID_ARGUMENT",
-      reason: "INPUT_MALFORMED",
-      violations: [{ field: "input_json" }],
       job: { state: JobState.FAILED, attempts: 1 },
     });
   });

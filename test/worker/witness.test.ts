@@ -92,6 +92,31 @@ describe("worker / witness program", () => {
     }
   });
 
+  it("checks names, counts and ranges without computing, and names the value at fault", () => {
+    const { factor, rows, secret } = smallInputs();
+    expect(program.inputCount).toBe(8);
+    // Breaks a rule of the circuit, which is not looked at.
+    program.checkInputs(smallInputs(123_456_789));
+    for (const [inputs, path] of [
+      [{ factor, rows, secret, nope: "1" }, "nope"],
+      [{ factor, rows, secret: [1, 2] }, "secret"],
+      [{ factor, rows: [rows[0], [4, "five", 6]], secret }, "rows[1][1]"],
+      [{ factor: SCALAR_FIELD, rows, secret }, "factor"],
+      // Both encode to U+FFFD: to the program they are one name.
+      [{ factor, rows, secret, "\ud800": [], "\ufffd": [] }, '"\ufffd"'],
+      [{ ["x".repeat(1_000)]: 1 }, `"${"x".repeat(64)}..."`],
+    ] as const) {
+      const check = () => program.checkInputs(inputs as CircuitInputs);
+      expect(check).toThrow(
+        expect.objectContaining({
+          code: "INPUT_MALFORMED",
+          detail: expect.objectContaining({ path }),
+        }),
+      );
+    }
+    expect(() => program.checkInputs({ factor, rows })).toThrow("got 7 values in 2 signals");
+  });
+
   it("counts the values when a signal is missing", () => {
     const { factor, rows } = smallInputs();
     const failure = failureOf({ factor, rows });
