@@ -14,6 +14,7 @@ import type {
 import { create, fromBinary, isMessage, toBinary } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { ProverError } from "./errors.ts";
+import { checkFieldBudget, FieldBudgetError } from "./field-budget.ts";
 import { toServiceError } from "./status.ts";
 
 /** What a handler may know about the call. */
@@ -51,7 +52,13 @@ export interface CallReport {
 }
 
 /** Bytes that are not the message they should be. A deserializer that throws would give INTERNAL. */
-class MalformedRequest {}
+class MalformedRequest {
+  readonly problem: string;
+
+  constructor(problem: string) {
+    this.problem = problem;
+  }
+}
 
 function serializer<D extends DescMessage>(schema: D) {
   return (value: MessageInitShape<D>): Buffer => {
@@ -77,14 +84,20 @@ export function methodDefinition(method: DescMethod): grpc.MethodDefinition<unkn
 }
 
 function serverDefinition(method: DescMethod): grpc.MethodDefinition<unknown, unknown> {
-  const definition = methodDefinition(method);
   return {
-    ...definition,
+    ...methodDefinition(method),
     requestDeserialize(bytes) {
       try {
-        return definition.requestDeserialize(bytes);
-      } catch {
-        return new MalformedRequest();
+        checkFieldBudget(method.input, bytes);
+        // Unknown fields are of no use here: a request is not passed on.
+        return fromBinary(method.input, bytes, { readUnknownFields: false });
+      } catch (error) {
+        const name = method.input.typeName;
+        return new MalformedRequest(
+          error instanceof FieldBudgetError
+            ? `got a ${name} of ${error.message}. Send several smaller requests.`
+            : `got bytes that are not a ${name}. Encode the request with the published proto.`,
+        );
       }
     },
   };
@@ -123,7 +136,7 @@ function unaryAdapter(
   return async (call, callback) => {
     const open = openCall(method, call, report);
     try {
-      const response = await handler(wellFormed(call.request, method), open.context);
+      const response = await handler(wellFormed(call.request), open.context);
       open.end();
       callback(null, response);
     } catch (caught) {
@@ -141,7 +154,7 @@ function streamAdapter(
     const open = openCall(method, call, report);
     try {
       const { signal } = open.context;
-      for await (const message of handler(wellFormed(call.request, method), open.context)) {
+      for await (const message of handler(wellFormed(call.request), open.context)) {
         if (signal.aborted) break;
         // A slow reader must slow the handler down, or its messages pile up here.
         if (!call.write(message)) await once(call, "drain", { signal });
@@ -154,12 +167,9 @@ function streamAdapter(
   };
 }
 
-function wellFormed(request: unknown, method: DescMethod): unknown {
+function wellFormed(request: unknown): unknown {
   if (!(request instanceof MalformedRequest)) return request;
-  throw new ProverError(
-    "REQUEST_MALFORMED",
-    `got bytes that are not a ${method.input.typeName}. Encode the request with the published proto.`,
-  );
+  throw new ProverError("REQUEST_MALFORMED", request.problem);
 }
 
 interface OpenCall {

@@ -23,6 +23,7 @@ import { decodeProof } from "./proof-message.ts";
 import { decodeReference } from "./references.ts";
 import { toRpcStatus } from "./status.ts";
 import type { Submissions } from "./submissions.ts";
+import { LABELS_MAX } from "./submit-request.ts";
 import { watchJob } from "./watch.ts";
 
 export interface ServiceOptions {
@@ -222,6 +223,11 @@ const STATE_NAMES: Readonly<Record<number, JobState>> = {
 
 /** @throws ProverError REQUEST_MALFORMED */
 export function decodeStates(states: readonly number[]): JobState[] {
+  const mostCount = Object.keys(STATE_NAMES).length;
+  // Each job is compared with each of them.
+  if (states.length > mostCount) {
+    throw fieldError("states", `got ${states.length}, expected at most ${mostCount}`);
+  }
   return states.map((state, i) => {
     const name = STATE_NAMES[state];
     if (name === undefined) throw fieldError(`states[${i}]`, `got ${state}, expected a job state`);
@@ -242,6 +248,13 @@ export function decodeFinalStates(states: readonly number[]): (typeof FINAL_STAT
 function decodeList(request: ListProofsRequest) {
   if (request.pageSize > PAGE_MAX) {
     throw fieldError("page_size", `got ${request.pageSize}, expected at most ${PAGE_MAX}`);
+  }
+  const labelCount = Object.keys(request.labels).length;
+  if (labelCount > LABELS_MAX) {
+    throw fieldError(
+      "labels",
+      `got ${labelCount}, expected at most ${LABELS_MAX}: no job has more`,
+    );
   }
   return {
     states: decodeStates(request.states),

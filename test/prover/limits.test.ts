@@ -1,13 +1,19 @@
 import { randomUUID } from "node:crypto";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
 import { JobStage, JobState } from "../../gen/prover/v1/job_pb.ts";
 import { ProverService } from "../../gen/prover/v1/prover_pb.ts";
 import type { SubmitRequest } from "../../prover/client.ts";
+import { parseConfig } from "../../prover/config.ts";
+import { REQUEST_FIELDS_MAX } from "../../prover/field-budget.ts";
 import { methodDefinition } from "../../prover/grpc.ts";
+import { MemoryStore } from "../../prover/stores/memory.ts";
+import { smallCircuits } from "./small-circuits.ts";
 import {
   chainRequest,
-  jsonInput,
   productRequest,
   startTestServer,
   stubbornRequest,
@@ -22,6 +28,25 @@ async function submitRunning(under: TestServer, request = stubbornRequest()) {
     if (job?.stage !== JobStage.UNSPECIFIED) return idOf(request);
   }
   throw new Error("the job never ran");
+}
+
+/** Calls with bytes as they are. @returns the error, null if there was none. */
+async function callWithBytes(
+  under: TestServer,
+  method: keyof typeof ProverService.method,
+  request: Buffer,
+): Promise<grpc.ServiceError | null> {
+  const { path } = methodDefinition(ProverService.method[method]);
+  const address = `127.0.0.1:${under.server.port}`;
+  const client = new grpc.Client(address, grpc.credentials.createInsecure());
+  const bytes = (value: Buffer) => value;
+  try {
+    return await new Promise((resolve) => {
+      client.makeUnaryRequest(path, bytes, bytes, request, resolve);
+    });
+  } finally {
+    client.close();
+  }
 }
 
 describe("prover / limits", () => {
@@ -64,8 +89,7 @@ describe("prover / limits", () => {
 
   it("refuses inputs when too many are being checked", async () => {
     await using under = await startTestServer({ PROVER_INTAKE_MAX: "1" });
-    const large = { a: Array(200_000).fill("1"), b: 1, product: 1 };
-    const requests = Array.from({ length: 6 }, () => productRequest({ input: jsonInput(large) }));
+    const requests = Array.from({ length: 64 }, () => productRequest());
     const outcomes = await Promise.allSettled(requests.map((each) => under.client.submit(each)));
     const refusals = outcomes.flatMap((each) => (each.status === "rejected" ? each.reason : []));
     expect(refusals.length).toBeGreaterThan(0);
@@ -98,18 +122,67 @@ describe("prover / limits", () => {
 
   it("answers INVALID_ARGUMENT to bytes that are no message", async () => {
     await using under = await startTestServer();
-    const { path } = methodDefinition(ProverService.method.submitProof);
-    const client = new grpc.Client(
-      `127.0.0.1:${under.server.port}`,
-      grpc.credentials.createInsecure(),
-    );
-    const bytes = (value: Buffer) => value;
-    const error = await new Promise<grpc.ServiceError | null>((resolve) => {
-      client.makeUnaryRequest(path, bytes, bytes, Buffer.from([0xff, 0xff, 0xff]), resolve);
-    });
-    client.close();
+    const error = await callWithBytes(under, "submitProof", Buffer.from([0xff, 0xff, 0xff]));
     expect(error?.code).toBe(grpc.status.INVALID_ARGUMENT);
     expect((await under.client.submit(productRequest())).created).toBe(true);
+  });
+
+  it("refuses a message that is small on the wire and large in memory", async () => {
+    await using under = await startTestServer();
+    // Two bytes each: an empty request of a batch, and a field that the proto does not know.
+    for (const [method, pair] of [
+      ["batchSubmitProofs", [0x0a, 0]],
+      ["getServerInfo", [0x78, 0]],
+    ] as const) {
+      const bytes = Buffer.alloc(2 * (REQUEST_FIELDS_MAX + 1), Buffer.from(pair));
+      const error = await callWithBytes(under, method, bytes);
+      expect(error?.code).toBe(grpc.status.INVALID_ARGUMENT);
+      expect(error?.details).toContain(`${REQUEST_FIELDS_MAX} fields`);
+    }
+  });
+
+  it("refuses more filters than a job can meet", async () => {
+    await using under = await startTestServer();
+    const labels = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`name-${i}`, ""]));
+    for (const [field, filter] of [
+      ["states", { states: Array(7).fill(JobState.FAILED) }],
+      ["labels", { labels }],
+    ] as const) {
+      await expect(under.client.list(filter).next()).rejects.toMatchObject({
+        reason: "REQUEST_MALFORMED",
+        violations: [{ field }],
+      });
+    }
+  });
+
+  it("proves although the clock is set back while a job waits", async () => {
+    let nowMs = Date.now();
+    const config = parseConfig({});
+    const store = new MemoryStore(config, { now: () => (nowMs -= 1_000) });
+    await using under = await startTestServer({}, store);
+    const { state, result } = await under.client.prove(productRequest());
+    expect(state).toBe(JobState.SUCCEEDED);
+    expect(result.times?.queueMs).toBe(0);
+  });
+
+  it("goes on after a cancellation although a circuit's files were changed on disk", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "proofmill-changed-"));
+    try {
+      await cp(await smallCircuits(), dir, { recursive: true });
+      await using under = await startTestServer({ PROVER_CIRCUITS_DIR: dir });
+      for (const name of ["circuit.wasm", "circuit.zkey", "verification_key.json"]) {
+        await writeFile(join(dir, "product", name), "another build");
+      }
+      // The stubborn witness can only be stopped with its thread; the next job gets a new one.
+      await under.client.cancel(await submitRunning(under));
+      const { result } = await under.client.prove(productRequest());
+      const { publicSignals, snarkjsProofJson: value } = result;
+      const form = { case: "snarkjsProofJson" as const, value };
+      const { valid } = await under.client.verify({ circuitId: "product", form, publicSignals });
+      expect(valid).toBe(true);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
   });
 
   it("keeps no more ended jobs than it was told", async () => {
