@@ -7,7 +7,9 @@ const root = join(import.meta.dirname, "..");
 const read = (path: string): Promise<string> => readFile(join(root, path), "utf8");
 
 interface Constraints {
-  readonly circuits: Readonly<Record<string, { constraints: number; domainLog2: number }>>;
+  readonly circuits: Readonly<
+    Record<string, { constraints: number; domainLog2: number; fillPercent: number }>
+  >;
 }
 interface Gas {
   readonly commitBlock: Readonly<
@@ -34,11 +36,10 @@ async function costsTable(): Promise<string> {
   const { circuits } = JSON.parse(await read("test/snapshots/constraints.json")) as Constraints;
   const { commitBlock } = JSON.parse(await read("test/snapshots/gas.json")) as Gas;
   const count = (value: number) => value.toLocaleString("en");
-  const rows = Object.entries(circuits).map(([id, { constraints, domainLog2 }]) => {
+  const rows = Object.entries(circuits).map(([id, { constraints, domainLog2, fillPercent }]) => {
     const gas = commitBlock[id];
     if (gas === undefined) throw new Error(`gas.json has no ${id}: run node scripts/gas.ts`);
-    const fill = ((100 * constraints) / 2 ** domainLog2).toFixed(1);
-    return `| \`${id}\` | ${gas.transfers} | ${count(constraints)} | 2^${domainLog2}, ${fill} % | ${count(gas.total)} | ${count(gas.perTransfer)} |`;
+    return `| \`${id}\` | ${gas.transfers} | ${count(constraints)} | 2^${domainLog2}, ${fillPercent} % | ${count(gas.total)} | ${count(gas.perTransfer)} |`;
   });
   return [
     "| circuit | transfers | constraints | domain, filled | gas of `commitBlock` | gas a transfer |",
