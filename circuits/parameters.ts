@@ -20,8 +20,8 @@ export class CircuitError extends Error {
 /**
  * Every circuit that can be built.
  *
- * `top`: a carried level costs two hashes of all its nodes a batch and saves four hashes an update pair; 2 is
- * cheaper below about ten transfers, 3 above. How far each circuit fills its domain is in
+ * `top`: each carried level costs two hashes of all its nodes a batch, and saves two hashes in every update of the
+ * state. 2 is cheaper below about ten transfers, 3 above. How far each circuit fills its domain is in
  * `test/snapshots/constraints.json`.
  */
 export const CIRCUITS: readonly CircuitParameters[] = [
