@@ -141,14 +141,14 @@ export class Mempool {
     const heads = idle
       .flatMap((entries) => entries.slice(0, 1))
       .sort((a, b) => (before(a, b) ? -1 : 1));
-    for (let head = heads.shift(); head !== undefined; head = heads.shift()) {
-      const entry = head;
+    for (let position = 0; position < heads.length; position++) {
+      const entry = heads[position] as PoolEntry;
       const isTaken = yield entry;
       if (!isTaken) continue;
       const following = rest.get(entry.transfer.from) ?? [];
       const next = following[following.indexOf(entry) + 1];
       if (next === undefined) continue;
-      const at = heads.findIndex((other) => before(next, other));
+      const at = heads.findIndex((other, i) => i > position && before(next, other));
       heads.splice(at < 0 ? heads.length : at, 0, next);
     }
   }

@@ -67,6 +67,23 @@ describe("operator / batch builder", () => {
     expect(world.state.account(index).balance).toBe(57n);
   });
 
+  it("fills its slots however many transfers that cannot run yet stand in front", () => {
+    const pool = new Mempool(OPTIONS);
+    const world = fundedWorld(pool, [100n, 100n]);
+    world.mine([world.queued(1, 1, 5n)]);
+    const unborn = world.register(50n);
+    pool.add(world.state, world.sign({ from: 1, to: unborn, fee: 9n }));
+    const { id } = pool.add(world.state, world.sign({ from: 2, to: 1 }));
+    const inOrder = pool.candidates();
+    const blocked = inOrder.next(false).value as PoolEntry;
+    const good = inOrder.next(false).value as PoolEntry;
+    const { built } = buildNextBatch(world.state, FEE_INDEX, function* () {
+      for (let i = 0; i < 10_000; i++) yield { ...blocked };
+      yield good;
+    });
+    expect(built?.entries.map((taken) => taken.id)).toEqual([id]);
+  });
+
   it("holds transfers with fees back until the operator's own account exists", () => {
     const pool = new Mempool(OPTIONS);
     const world = fundedWorld(pool, [100n, 100n]);
