@@ -64,6 +64,8 @@ export interface Api {
 export async function serveApi(options: ApiOptions, subject: ApiSubject): Promise<Api> {
   const server = createServer((request, response) => {
     handle(subject, request, response).catch((caught: unknown) => {
+      // Hung up in the middle of its body: nobody is there to be answered, and nothing is wrong here.
+      if (request.errored !== null) return;
       const error = OperatorError.from(caught);
       if (error.code === "BUG") subject.log.error({ failure: error.message }, "api request failed");
       if (response.headersSent) response.destroy();

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TransferType } from "../../circuits/transfer.ts";
-import type { RunningOperator } from "../../operator/main.ts";
+import { type RunningOperator, startOperator } from "../../operator/main.ts";
 import { formatTransfer, type TransferJson } from "../../operator/transfer-json.ts";
 import type { UserClient } from "../../operator/user-client.ts";
 import { StubProver } from "./stub-prover.ts";
@@ -227,6 +227,26 @@ describe("operator / users' API refuses", () => {
       socket.on("error", () => resolve());
     });
     expect((await call("GET", "/v1/status")).status).toBe(200);
+  });
+
+  it("nothing of a caller that hangs up in the middle of its body, and calls that no fault", async () => {
+    const lines: string[] = [];
+    const note = (_fields: object, event: string): void => void lines.push(event);
+    const log = { debug: note, info: note, warn: note, error: note };
+    const watched = await startOperator(town.config(), { log });
+    const { port, hostname } = new URL(watched.apiUrl);
+    await until(() => watched.operator.isReady);
+    await new Promise<void>((resolve) => {
+      const head = "POST /v1/transfers HTTP/1.1\r\nhost: operator\r\n";
+      const begun = "content-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+      const socket = connect(Number(port), hostname, () => {
+        socket.write(head + begun, () => setTimeout(() => socket.destroy(), 50));
+      });
+      socket.on("close", () => resolve());
+    });
+    expect((await fetch(`${watched.apiUrl}/v1/status`)).status).toBe(200);
+    await watched.stop(0);
+    expect(lines).not.toContain("api request failed");
   });
 
   it("transfers sent to a process that only follows", async () => {
