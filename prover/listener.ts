@@ -14,6 +14,12 @@ const SHUTDOWN_GRACE_MS = 1_500;
 /** What is left of an old connection's calls: a long poll at most; streams are resumed elsewhere. */
 const CONNECTION_GRACE_MS = 300_000;
 
+/** The address cannot be listened on: taken, not this machine's, unknown. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  readonly code = "LISTEN_REFUSED";
+}
+
 /** One port with one service, health and reflection. */
 export class Listener<S extends DescService> {
   readonly #server: grpc.Server;
@@ -50,11 +56,14 @@ export class Listener<S extends DescService> {
     for (const name of this.#names) this.#health.setStatus(name, status);
   }
 
-  /** @returns the port, which the system chooses if the address says 0. */
+  /**
+   * @returns the port, which the system chooses if the address says 0.
+   * @throws ListenError
+   */
   listen(address: string, credentials: grpc.ServerCredentials): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.bindAsync(address, credentials, (error, port) =>
-        error === null ? resolve(port) : reject(error),
+        error === null ? resolve(port) : reject(listenError(address, error)),
       );
     });
   }
@@ -65,6 +74,12 @@ export class Listener<S extends DescService> {
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     clearTimeout(force);
   }
+}
+
+function listenError(address: string, cause: Error): ListenError {
+  const isTaken = cause.message.includes("EADDRINUSE");
+  const reason = isTaken ? "another process listens there (EADDRINUSE)" : cause.message;
+  return new ListenError(`cannot listen on ${address}: ${reason}`, { cause });
 }
 
 /** @throws Error if a file cannot be read. */

@@ -19,6 +19,9 @@ const FILE_CODES: Record<string, string> = {
   EISDIR: "this is a folder, expected a file",
   ENOTDIR: "this is a file, expected a folder",
   ENOSPC: "no space left on the device",
+  EROFS: "the file system is read-only",
+  EIO: "cannot be read (input/output error)",
+  ERR_FS_FILE_TOO_LARGE: "larger than 2 GiB, more than can be read",
 };
 
 /** Errors without a code that refuse what they were given. By name, so that their modules need not be loaded. */

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { ELEMENT_BYTES } from "../../worker/field.ts";
 import { parseR1cs } from "../../worker/r1cs.ts";
 import { verificationKeyFromJson } from "../../worker/verification-key.ts";
 import { encodeWtns, parseWtns } from "../../worker/wtns.ts";
 import { COEFFICIENT_BYTES, parseZkey } from "../../worker/zkey.ts";
 import { type Command, EXIT, positionalArguments, UsageError } from "./command.ts";
+import { readWholeFile } from "./output.ts";
 
 /** What is said of a file: names and plain values, in the order in which they are printed. */
 type Findings = Record<string, string | number | boolean>;
@@ -20,7 +20,7 @@ witness are never shown.`,
   options: {},
   async run(positionals, flags, { stdout }) {
     const [path] = positionalArguments(positionals, ["FILE"]);
-    const bytes = await readFile(path);
+    const bytes = await readWholeFile(path);
     const findings: Findings = {
       file: path,
       bytes: bytes.length,

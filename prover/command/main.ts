@@ -103,6 +103,12 @@ function isProgram(): boolean {
 }
 
 if (isProgram()) {
+  for (const stream of [process.stdout, process.stderr]) {
+    // Whoever read our output has left. The work goes on: it may be a service, or a file to write.
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => stop.abort(new Error(signal)));

@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { proofToJson, publicSignalsToJson } from "../../worker/proof.ts";
 import { Prover } from "../../worker/prover.ts";
 import { type Command, EXIT, positionalArguments, textFlag } from "./command.ts";
-import { writeJsonFile } from "./output.ts";
+import { readWholeFile, requireOwnFiles, writeJsonFile } from "./output.ts";
 import { createProgress } from "./progress.ts";
 
 export const prove: Command = {
@@ -23,14 +22,18 @@ both files are as snarkjs writes them.
       "PUBLIC.json",
     ]);
     const r1csPath = textFlag(flags, "r1cs");
+    requireOwnFiles(
+      { "PROOF.json": proofPath, "PUBLIC.json": publicPath },
+      { ZKEY: zkeyPath, WTNS: wtnsPath, "--r1cs": r1csPath },
+    );
     const progress = createProgress(stderr, { silent: flags.json === true });
     try {
       progress.update("loading the key");
       const startedMs = performance.now();
       const [zkey, wtns, r1cs] = await Promise.all([
-        readFile(zkeyPath),
-        readFile(wtnsPath),
-        r1csPath === undefined ? undefined : readFile(r1csPath),
+        readWholeFile(zkeyPath),
+        readWholeFile(wtnsPath),
+        r1csPath === undefined ? undefined : readWholeFile(r1csPath),
       ]);
       await using prover = await Prover.open();
       const key = await prover.loadKey(zkey, { allowDevKeys: flags["allow-dev-keys"] === true });
@@ -42,6 +45,8 @@ both files are as snarkjs writes them.
       });
       const provedMs = performance.now();
       wtns.fill(0);
+      // A key is checked and a proof finished without looking.
+      signal.throwIfAborted();
       await writeJsonFile(proofPath, proofToJson(proof));
       await writeJsonFile(publicPath, publicSignalsToJson(publicSignals));
       progress.end();

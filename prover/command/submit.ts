@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { TransferBatchSchema } from "../../gen/prover/v1/batch_pb.ts";
 import { SubmitProofRequestSchema } from "../../gen/prover/v1/prover_pb.ts";
 import { ProverClient, type SubmitRequest } from "../client.ts";
 import { type Command, type Flags, requiredFlag, textFlag, UsageError } from "./command.ts";
 import { printJob, showEvent, writeResult } from "./job-report.ts";
-import { JsonFileError, readJsonFile } from "./output.ts";
+import { JsonFileError, readJsonFile, readWholeFile, requireOwnFiles } from "./output.ts";
 import { createProgress } from "./progress.ts";
 
 /** Where `proofmill serve` listens when nothing else is said. */
@@ -47,6 +46,16 @@ export const submit: Command = {
       throw new UsageError(`"${positionals[0]}" is one argument too many`);
     const { stderr, signal } = terminal;
     const asJson = flags.json === true;
+    const files = {
+      proof: textFlag(flags, "proof"),
+      public: textFlag(flags, "public"),
+      calldata: textFlag(flags, "calldata"),
+    };
+    requireOwnFiles({
+      "--proof": files.proof,
+      "--public": files.public,
+      "--calldata": files.calldata,
+    });
     const progress = createProgress(stderr, { silent: asJson });
     const request = await readRequest(flags);
     const client = new ProverClient({ address: textFlag(flags, "server") ?? DEFAULT_SERVER });
@@ -64,11 +73,7 @@ export const submit: Command = {
         if (event.job) job = event.job;
       }
       progress.end();
-      await writeResult(job, {
-        proof: textFlag(flags, "proof"),
-        public: textFlag(flags, "public"),
-        calldata: textFlag(flags, "calldata"),
-      });
+      await writeResult(job, files);
       return printJob(job, terminal, asJson);
     } finally {
       progress.end();
@@ -101,7 +106,7 @@ async function readInput(flags: Flags): Promise<NonNullable<SubmitRequest["input
   if (form === "batch") {
     return { case: "transferBatch", value: await readMessage(path, TransferBatchSchema) };
   }
-  const bytes = await readFile(path);
+  const bytes = await readWholeFile(path);
   return form === "input" ? { case: "inputJson", value: bytes } : { case: "wtns", value: bytes };
 }
 

@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdtemp, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readLE, writeLE } from "../../../worker/field.ts";
 import { verificationKeyToJson } from "../../../worker/verification-key.ts";
@@ -14,7 +14,7 @@ import {
   smallInputs,
   verifyWithSnarkjs,
 } from "../../worker/fixtures.ts";
-import { proofmill } from "./run-command.ts";
+import { proofmill, proofmillUnread } from "./run-command.ts";
 
 /** A number that stands in the witness and must stand nowhere else. */
 const SECRET = 51_966;
@@ -61,6 +61,13 @@ describe("proofmill", () => {
       code: 2,
       stderr: expect.stringMatching(/--colour[\s\S]*usage: proofmill verify/),
     });
+  });
+});
+
+describe("proofmill, when nobody reads its output any more", () => {
+  it("goes on to its end", async () => {
+    const { code, stderr } = await proofmillUnread("help");
+    expect([code, stderr]).toEqual([0, ""]);
   });
 });
 
@@ -154,6 +161,47 @@ describe("proofmill prove and verify", () => {
     expect(code).toBe(3);
     expect(stderr).toContain("not JSON");
     expect(stderr).not.toContain(String(SECRET));
+  });
+});
+
+describe("proofmill's files", () => {
+  it("are not written over each other", async () => {
+    const key = await readFile(small.key);
+    for (const [proofPath, publicPath, names] of [
+      [file("one.json"), `${folder}/../${basename(folder)}/one.json`, "PROOF.json and PUBLIC.json"],
+      [small.key, file("one.json"), "ZKEY and PROOF.json"],
+      [file("one.json"), file("good.wtns"), "WTNS and PUBLIC.json"],
+    ] as const) {
+      const refused = await proofmill("prove", small.key, file("good.wtns"), proofPath, publicPath);
+      expect(refused).toMatchObject({ code: 2, stdout: "" });
+      expect(refused.stderr).toContain(names);
+    }
+    expect(await readFile(small.key)).toEqual(key);
+    const submit = ["submit", "--circuit", "any", "--input", file("vk.json")];
+    const files = ["--proof", file("one.json"), "--calldata", file("one.json")];
+    expect(await proofmill(...submit, ...files)).toMatchObject({ code: 2 });
+  });
+
+  it("may be links, which stay links: a file must not take the place of /dev/stdout", async () => {
+    await writeFile(file("target.json"), "");
+    await symlink(file("target.json"), file("link.json"));
+    const arguments_ = [small.key, file("good.wtns"), file("link.json"), file("public.json")];
+    expect((await proofmill("prove", ...arguments_)).code).toBe(0);
+    expect((await lstat(file("link.json"))).isSymbolicLink()).toBe(true);
+    expect(await json(file("target.json"))).toMatchObject({ protocol: "groth16" });
+  });
+
+  it("are named when they are too large, or folders", async () => {
+    await writeFile(file("large.zkey"), "zkey");
+    await truncate(file("large.zkey"), 3 * 2 ** 30);
+    for (const [name, problem] of [
+      ["large.zkey", "larger than 2 GiB"],
+      [".", "this is a folder"],
+    ] as const) {
+      const { code, stderr } = await proofmill("inspect", file(name));
+      expect(code).toBe(3);
+      expect(stderr).toContain(`${file(name)}: ${problem}`);
+    }
   });
 });
 

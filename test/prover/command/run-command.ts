@@ -19,6 +19,15 @@ export async function proofmill(...words: string[]): Promise<Outcome> {
   return { code, stdout: stdout(), stderr: stderr() };
 }
 
+/** As `proofmill`, with a stdout that is closed before the first byte is written. */
+export async function proofmillUnread(...words: string[]): Promise<Omit<Outcome, "stdout">> {
+  const child = spawn(process.execPath, [program, ...words], { cwd: root });
+  child.stdout.destroy();
+  const stderr = collect(child.stderr);
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stderr: stderr() };
+}
+
 /** Starts `proofmill serve` on free ports. Resolves when it can be called. */
 export async function startService(
   ...words: string[]

@@ -73,6 +73,17 @@ describe("proofmill serve, submit and watch", () => {
     await expect(startService("--circuits", "batch-tiny")).rejects.toThrow(/ended with 3.*dev/is);
   });
 
+  it("says that another process has its port", async () => {
+    const second = startService(
+      "--circuits",
+      "batch-tiny",
+      "--allow-dev-keys",
+      "--listen",
+      service.address,
+    );
+    await expect(second).rejects.toThrow(/ended with 3.*another process listens there/s);
+  });
+
   it("reports every wrong setting at once, with exit code 2", async () => {
     const { code, stderr } = await proofmill("serve", "--threads", "many", "--listen", "here");
     expect(code).toBe(2);
