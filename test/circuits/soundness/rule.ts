@@ -22,19 +22,33 @@ export interface Rule {
   readonly kept: () => CircuitInputs;
 }
 
-/** Tests of rules by their sentence, each with a batch that breaks it alone and one that keeps it. */
-export function describeRules(name: string, rules: Readonly<Record<string, Rule>>): void {
-  describe(`soundness / ${name}`, () => {
-    beforeAll(async () => {
-      circuit ??= await TinyCircuit.load();
+/** Rules by section and sentence; a sentence completes "refuses …". */
+export class RuleBook {
+  readonly sections = new Map<string, Readonly<Record<string, Rule>>>();
+
+  section(name: string, rules: Readonly<Record<string, Rule>>): void {
+    this.sections.set(name, rules);
+  }
+}
+
+/** Loads the circuit for a test file, once. */
+export async function loadCircuit(): Promise<void> {
+  circuit ??= await TinyCircuit.load();
+}
+
+/** A test for each rule: the batch that keeps it is accepted, the one that breaks it alone is refused. */
+export function describeRules(book: RuleBook): void {
+  beforeAll(loadCircuit);
+  for (const [name, rules] of book.sections) {
+    describe(`soundness / ${name}`, () => {
+      for (const [sentence, rule] of Object.entries(rules)) {
+        it(`refuses ${sentence}`, () => {
+          expectAccepted(rule.kept());
+          expectRefused(rule.broken(), rule.at);
+        });
+      }
     });
-    for (const [sentence, rule] of Object.entries(rules)) {
-      it(`refuses ${sentence}`, () => {
-        expectAccepted(rule.kept());
-        expectRefused(rule.broken(), rule.at);
-      });
-    }
-  });
+  }
 }
 
 const accepted = new Set<string>();
