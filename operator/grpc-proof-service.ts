@@ -1,4 +1,4 @@
-import { JobStage, JobState } from "../gen/prover/v1/job_pb.ts";
+import { type Groth16Proof, JobStage, JobState } from "../gen/prover/v1/job_pb.ts";
 import { ProverClient, proofElements, transferBatchInput } from "../prover/client.ts";
 import { OperatorError } from "./errors.ts";
 import type { ProofCall, ProofService } from "./prover-link.ts";
@@ -8,6 +8,10 @@ const STAGES: Readonly<Partial<Record<JobStage, string>>> = {
   [JobStage.PROVING]: "proving",
   [JobStage.VERIFYING]: "verifying",
 };
+
+const WORD_BYTES = 32;
+/** What is passed on of a text that the prover wrote: it goes into the log and to users. */
+const TEXT_MAX = 300;
 
 /** Errors of the client; looked at by their form, since its class belongs to the prover's folder. */
 interface ClientError extends Error {
@@ -43,7 +47,7 @@ export class GrpcProofService implements ProofService {
           },
         },
       );
-      return result.proof ? proofElements(result.proof) : [];
+      return readProof(result.proof);
     } catch (error) {
       throw asOperatorError(error);
     }
@@ -52,6 +56,21 @@ export class GrpcProofService implements ProofService {
   close(): void {
     this.#client.close();
   }
+}
+
+/** By length first: a coordinate of megabytes would take hours to become a number, in which nothing else happens. */
+function readProof(proof: Groth16Proof | undefined): readonly bigint[] {
+  const sizes = proof ? [...proof.a, ...proof.b, ...proof.c].map(({ length }) => length) : [];
+  if (proof && sizes.length === 8 && sizes.every((bytes) => bytes === WORD_BYTES)) {
+    return proofElements(proof);
+  }
+  const got = `${sizes.length} coordinates, the longest of ${sizes.reduce((a, b) => Math.max(a, b), 0)} bytes`;
+  const expected = `8 of ${WORD_BYTES} bytes`;
+  throw new OperatorError(
+    "PROOF_MALFORMED",
+    `the prover's answer is no proof: got ${got}, expected ${expected}.`,
+    { got, expected },
+  );
 }
 
 function asOperatorError(error: unknown): unknown {
@@ -63,7 +82,7 @@ function asOperatorError(error: unknown): unknown {
   const isAway = job === undefined && isCutShort;
   return new OperatorError(
     isAway ? "PROVER_UNAVAILABLE" : "PROOF_FAILED",
-    `the prover answers ${code}: ${message}`,
+    `the prover answers ${code}: ${message.slice(0, TEXT_MAX)}`,
     { got: code },
     { cause: error },
   );
