@@ -1,5 +1,7 @@
 // A user's side: one Ethereum account, its rollup wallet, the contract on L1 and an operator's API. The operator is
-// not trusted: the receiver's key comes from L1, and the worst it can do with a signed transfer is to ignore it.
+// not trusted with what a transfer says: the receiver's key and the last block come from L1. But it is the one who says
+// whether a transfer was taken, and which nonce is next; until `validUntil` a signed transfer can run whatever it says.
+// So a second try is signed with the nonce of the first: of two transfers with one nonce only one can ever run.
 
 import {
   type Address,
@@ -53,7 +55,7 @@ export interface Payment {
   readonly to: number;
   readonly amountGwei: bigint;
   readonly feeGwei?: bigint;
-  /** Left out: the operator is asked. */
+  /** Left out: the operator is asked. For a second try of a payment name the first one's, or both may be executed. */
   readonly nonce?: bigint;
   /** Rollup blocks from the next one in which it may be executed. */
   readonly validForBlocks?: number;
