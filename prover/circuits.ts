@@ -70,7 +70,7 @@ export interface LoadOptions {
  */
 export async function loadCircuits(options: LoadOptions): Promise<CircuitRegistry> {
   const { circuitsDir, circuits } = options;
-  const folders = circuits.length > 0 ? circuits : await finishedFolders(circuitsDir);
+  const folders = circuits.length > 0 ? [...new Set(circuits)] : await finishedFolders(circuitsDir);
   if (folders.length === 0) {
     throw new ArtefactError(
       "ARTEFACT_MISSING",
@@ -81,7 +81,17 @@ export async function loadCircuits(options: LoadOptions): Promise<CircuitRegistr
   const loaded: ServedCircuit[] = [];
   // One after another: hashing a large key takes a core anyway.
   for (const folder of folders) {
-    loaded.push(await loadCircuit(join(circuitsDir, folder), options.allowDevKeys));
+    const dir = join(circuitsDir, folder);
+    const circuit = await loadCircuit(dir, options.allowDevKeys);
+    // Which of them is meant, an old build or the new one, is not ours to guess.
+    if (loaded.some(({ id }) => id === circuit.id)) {
+      throw new ArtefactError(
+        "MANIFEST_MALFORMED",
+        join(dir, MANIFEST_NAME),
+        `got circuit ${circuit.id} a second time, expected one folder for each circuit. Move this one away, or name the folders to serve in PROVER_CIRCUITS`,
+      );
+    }
+    loaded.push(circuit);
   }
   return new CircuitRegistry(loaded);
 }

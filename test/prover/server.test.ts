@@ -55,6 +55,17 @@ describe("prover / server start", () => {
     await expect(started).rejects.toMatchObject({ name: "ArtefactError", code });
   });
 
+  it("fails with two folders of one circuit, which may have different keys", async () => {
+    const dir = await spoiled((copy) => cp(copy, `${copy}-old`, { recursive: true }));
+    const started = startTestServer({ PROVER_CIRCUITS_DIR: dir });
+    await expect(started).rejects.toThrow("circuit product a second time");
+    await using under = await startTestServer({
+      PROVER_CIRCUITS_DIR: dir,
+      PROVER_CIRCUITS: "product,product",
+    });
+    expect(await under.client.listCircuits()).toHaveLength(1);
+  });
+
   it("fails when there is no circuit at all, and says what to do", async () => {
     for (const dir of [folder, join(folder, "nowhere")]) {
       await expect(startTestServer({ PROVER_CIRCUITS_DIR: dir })).rejects.toMatchObject({
