@@ -60,6 +60,19 @@ contract L1QueueTest is RollupTest {
         require(rollup.blockCount() == (accepted ? 1 : 0), "count");
     }
 
+    function test_entryIsOverdueFromItsSecondOnAndNotBefore() public {
+        _register(address(0x1000), MIN_DEPOSIT_GWEI);
+        (, , , uint64 overdueAt) = rollup.queueItem(0);
+        vm.warp(overdueAt - 1);
+        _commit(_block(1, _txData(0, 0, new uint64[](0), ""), 2));
+        BlockInput memory b = _block(2, _txData(0, 0, new uint64[](0), ""), 3);
+        vm.warp(overdueAt);
+        vm.expectRevert(abi.encodeWithSelector(IL1Queue.ItemOverdue.selector, 0, overdueAt));
+        _commit(b);
+        vm.warp(overdueAt - 1);
+        _commit(b);
+    }
+
     function testFuzz_registerStoresCallerAndKey(address owner, uint256 ax, uint256 ay, uint64 amountGwei) public {
         vm.assume(owner != address(0) && owner != address(rollup) && uint160(owner) > 0xffff);
         vm.assume(owner != address(vm));

@@ -194,6 +194,10 @@ contract RollupHandler is RollupTest {
         return roots.length;
     }
 
+    function ownerOf(uint256 index) external pure returns (address) {
+        return _owner(index);
+    }
+
     function entryFee() external pure returns (uint256) {
         return ENTRY_FEE;
     }

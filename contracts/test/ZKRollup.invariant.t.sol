@@ -24,6 +24,9 @@ contract ZKRollupInvariantTest is RollupTest {
             address(rollup).balance == inside + handler.unspentWei() + handler.creditedWei() + burned,
             "escrow"
         );
+        uint256 credits;
+        for (uint256 i = 1; i <= handler.ACCOUNTS(); i++) credits += rollup.credits(handler.ownerOf(i));
+        require(credits == handler.creditedWei(), "credits");
     }
 
     function invariant_owedInsideIsBalancesPlusQueuedDeposits() public view {

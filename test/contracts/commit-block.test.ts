@@ -226,8 +226,7 @@ describe("contracts / queue rule of commitBlock", () => {
     await town.control.setNextBlockTimestamp({ timestamp: overdueAt - 1n });
     await town.commit(await town.makeBlock());
     const passing = await town.makeBlock();
-    await town.control.setNextBlockTimestamp({ timestamp: overdueAt });
-    await town.control.mine({ blocks: 1 });
+    await town.control.increaseTime({ seconds: 1 });
     await refuses(town.commit(passing), "ItemOverdue", [0n, overdueAt]);
     await town.commit(await town.makeBlock({ l1Count: 1 }));
   });

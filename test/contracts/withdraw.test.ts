@@ -87,6 +87,17 @@ describe("contracts / withdraw", () => {
     expect(before - after).toBe(400n * GWEI);
   });
 
+  it("adds up what is credited until it is fetched", async () => {
+    const pays = record({ type: 2, from: 1, to: 1, amount: 33n });
+    const later = await town.makeBlock({ transfers: [pays] });
+    await town.commit(later);
+    await withdraw(town.alice, claim());
+    const nonce = exitNonce(3, 2);
+    const proof = later.tree.proof(2);
+    await withdraw(town.alice, { amountWei: 33n * GWEI, nonce, proof, index: nonce });
+    expect(await town.rollup.read.credits([addressOf(town.alice)])).toBe(433n * GWEI);
+  });
+
   it("works however many blocks came after", async () => {
     for (let i = 0; i < 3; i++) await town.commit(await town.makeBlock());
     await withdraw(town.alice, claim());
