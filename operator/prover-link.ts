@@ -46,6 +46,8 @@ export interface ProveOptions {
   readonly onProgress: (progress: ProofProgress) => void;
 }
 
+/** A proof takes seconds to minutes, others may be in front of it: who needs longer has lost the job. */
+const PROOF_MAX_MS = 30 * 60_000;
 /** Pause while the prover is away, doubled each time up to the last. */
 const AWAY_FIRST_MS = 200;
 const AWAY_MAX_MS = 5_000;
@@ -58,18 +60,21 @@ export class ProverLink {
   };
   readonly #service: ProofService;
   readonly #log: Log;
+  readonly #proofMaxMs: number;
 
   constructor(
     scope: { readonly chainId: number; readonly rollup: Address; readonly circuitId: string },
-    { service, log }: { service: ProofService; log: Log },
+    dependencies: { service: ProofService; log: Log; proofMaxMs?: number },
   ) {
     this.#scope = scope;
-    this.#service = service;
-    this.#log = log;
+    this.#service = dependencies.service;
+    this.#log = dependencies.log;
+    this.#proofMaxMs = dependencies.proofMaxMs ?? PROOF_MAX_MS;
   }
 
   /**
-   * The calldata of commitBlock for a batch. Goes on asking while the prover is away.
+   * The calldata of commitBlock for a batch. Goes on asking while the prover is away, and gives up a job that does
+   * not end.
    *
    * @throws OperatorError PROOF_FAILED, PROOF_MALFORMED
    */
@@ -79,12 +84,18 @@ export class ProverLink {
     const { circuitId } = this.#scope;
     const { newRoot, txData, publicSignals } = execution;
     for (let away = 0; ; away++) {
+      const deadline = AbortSignal.timeout(this.#proofMaxMs);
       try {
-        const call = { requestId, circuitId, batch, signal, onProgress };
+        const either = AbortSignal.any([signal, deadline]);
+        const call = { requestId, circuitId, batch, signal: either, onProgress };
         const proof = toProof(await this.#service.prove(call));
         return encodeCommitBlock({ newRoot, txData, publicSignals, proof });
       } catch (error) {
         signal.throwIfAborted();
+        if (deadline.aborted) {
+          const text = `the prover has not ended the job in ${this.#proofMaxMs} ms.`;
+          throw new OperatorError("PROOF_FAILED", text, {}, { cause: error });
+        }
         if (!(error instanceof OperatorError) || error.code !== "PROVER_UNAVAILABLE") throw error;
         if (away === 0) this.#log.warn({ requestId, failure: error.message }, "prover unavailable");
         onProgress({ stage: "prover unavailable", percent: 0 });

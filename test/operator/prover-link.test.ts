@@ -4,7 +4,7 @@ import { ROLLUP_ABI } from "../../circuits/rollup-abi.ts";
 import { type BuiltBatch, buildNextBatch } from "../../operator/batch-builder.ts";
 import { OperatorError } from "../../operator/errors.ts";
 import { Mempool } from "../../operator/mempool.ts";
-import { ProverLink, proofRequestId } from "../../operator/prover-link.ts";
+import { type ProofService, ProverLink, proofRequestId } from "../../operator/prover-link.ts";
 import { StubProver } from "./stub-prover.ts";
 import { World } from "./world.ts";
 
@@ -77,6 +77,25 @@ describe("operator / prover link", () => {
     await expect(link.prove(builtBatch(), options())).rejects.toMatchObject({
       code: "PROOF_MALFORMED",
     });
+  });
+
+  it("gives up a job that does not end, and asks the prover to do so too", async () => {
+    let isCancelled = false;
+    const service: ProofService = {
+      prove: ({ signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => {
+            isCancelled = true;
+            reject(signal.reason);
+          });
+        }),
+      close() {},
+    };
+    const link = new ProverLink(SCOPE, { service, log: LOG, proofMaxMs: 20 });
+    await expect(link.prove(builtBatch(), options())).rejects.toMatchObject({
+      code: "PROOF_FAILED",
+    });
+    expect(isCancelled).toBe(true);
   });
 
   it("stops asking when it is told to, also while the prover is away", async () => {
