@@ -16,6 +16,7 @@ import {
 } from "viem";
 import type { CircuitParameters } from "../circuits/parameters.ts";
 import { StateTree } from "../circuits/tree.ts";
+import { verifierName } from "../circuits/verifier.ts";
 
 export interface DeployOptions {
   /** Folder of the compiler's output, as Hardhat writes it. */
@@ -85,10 +86,8 @@ export async function deployRollup(
   };
 }
 
-/** `batch-tiny` → `BatchTinyVerifier`. */
 function verifierPath(circuitId: string): string {
-  const words = circuitId.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
-  const name = `${words.join("")}Verifier`;
+  const name = verifierName(circuitId);
   return `contracts/generated/${name}.sol/${name}.json`;
 }
 

@@ -60,7 +60,8 @@ export interface Zkey {
 }
 
 const FORMAT: BinFormat = { magic: "zkey", version: 1, code: "KEY_MALFORMED" };
-const SECTION = {
+/** Numbers of the sections, as in the table above. */
+export const ZKEY_SECTION = {
   protocol: 1,
   header: 2,
   ic: 3,
@@ -73,7 +74,8 @@ const SECTION = {
   contributions: 10,
 } as const;
 
-const GROTH16 = 1;
+/** Section 1 of a Groth16 key. */
+export const GROTH16_PROTOCOL = 1;
 export const G1_BYTES = 2 * ELEMENT_BYTES;
 export const G2_BYTES = 4 * ELEMENT_BYTES;
 export const COEFFICIENT_BYTES = 12 + ELEMENT_BYTES;
@@ -99,11 +101,11 @@ const MONTGOMERY_INVERSE = invert(MONTGOMERY, BASE_FIELD);
  */
 export function parseZkey(bytes: Uint8Array): Zkey {
   const sections = readSections(bytes, FORMAT);
-  const protocol = requireSection(sections, SECTION.protocol, FORMAT);
-  if (protocol.length !== 4 || viewOf(protocol).getUint32(0, true) !== GROTH16) {
+  const protocol = requireSection(sections, ZKEY_SECTION.protocol, FORMAT);
+  if (protocol.length !== 4 || viewOf(protocol).getUint32(0, true) !== GROTH16_PROTOCOL) {
     throw refused("is not a Groth16 key (PLONK and FFLONK keys have the same magic)");
   }
-  const header = requireSection(sections, SECTION.header, FORMAT);
+  const header = requireSection(sections, ZKEY_SECTION.header, FORMAT);
   const { nVars, nPublic, domainSize } = parseCounts(header);
   const points = viewOf(header.subarray(POINTS_OFFSET));
   const sized = (type: number, name: string, size: number) => {
@@ -111,8 +113,8 @@ export function parseZkey(bytes: Uint8Array): Zkey {
     if (section.length === size) return section;
     throw refused(`section ${type} (${name}) has ${section.length} bytes, expected ${size}`);
   };
-  const ic = sized(SECTION.ic, "IC", (nPublic + 1) * G1_BYTES);
-  const contributions = requireSection(sections, SECTION.contributions, FORMAT);
+  const ic = sized(ZKEY_SECTION.ic, "IC", (nPublic + 1) * G1_BYTES);
+  const contributions = requireSection(sections, ZKEY_SECTION.contributions, FORMAT);
   if (contributions.length < MIN_CONTRIBUTIONS_BYTES) {
     throw refused(`section 10 (contributions) has ${contributions.length} bytes, expected >= 68`);
   }
@@ -129,12 +131,12 @@ export function parseZkey(bytes: Uint8Array): Zkey {
       delta2: readG2(points, 3 * G1_BYTES + 2 * G2_BYTES),
       ic: Array.from({ length: nPublic + 1 }, (_, i) => readG1(viewOf(ic), i * G1_BYTES)),
     },
-    coefficients: coefficientsOf(requireSection(sections, SECTION.coefficients, FORMAT)),
-    a: sized(SECTION.a, "A", nVars * G1_BYTES),
-    b1: sized(SECTION.b1, "B1", nVars * G1_BYTES),
-    c: sized(SECTION.c, "C", (nVars - nPublic - 1) * G1_BYTES),
-    h: sized(SECTION.h, "H", domainSize * G1_BYTES),
-    b2: sized(SECTION.b2, "B2", nVars * G2_BYTES),
+    coefficients: coefficientsOf(requireSection(sections, ZKEY_SECTION.coefficients, FORMAT)),
+    a: sized(ZKEY_SECTION.a, "A", nVars * G1_BYTES),
+    b1: sized(ZKEY_SECTION.b1, "B1", nVars * G1_BYTES),
+    c: sized(ZKEY_SECTION.c, "C", (nVars - nPublic - 1) * G1_BYTES),
+    h: sized(ZKEY_SECTION.h, "H", domainSize * G1_BYTES),
+    b2: sized(ZKEY_SECTION.b2, "B2", nVars * G2_BYTES),
     isDevKey: bufferOf(contributions).includes(DEV_KEY_MARKER),
   };
   checkG1(header.subarray(POINTS_OFFSET, POINTS_OFFSET + 2 * G1_BYTES), "alpha or beta");

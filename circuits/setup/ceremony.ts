@@ -8,11 +8,11 @@
  */
 import { rename, rm } from "node:fs/promises";
 import { SectionFile } from "../../worker/binfile.ts";
+import { ZKEY_SECTION } from "../../worker/zkey.ts";
 import { hashFile } from "../file-hash.ts";
 import type { Ceremony } from "../manifest.ts";
 import { runStep, type SnarkjsStep, type StepError, type StepResult } from "./snarkjs-step.ts";
 import { assertUsableKey, readKeyIdentity } from "./usable-key.ts";
-import { ZKEY_SECTION } from "./zkey.ts";
 
 /** The set-up was refused, or a tool that it needs is missing. */
 export class CeremonyError extends Error {

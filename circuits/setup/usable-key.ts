@@ -1,8 +1,14 @@
 import { SectionFile } from "../../worker/binfile.ts";
 import { WorkError } from "../../worker/errors.ts";
 import { checkVerificationKey, type VerificationKey } from "../../worker/verification-key.ts";
-import { DEV_KEY_MARKER, G1_BYTES, G2_BYTES, readG1, readG2 } from "../../worker/zkey.ts";
-import { ZKEY_SECTION } from "./zkey.ts";
+import {
+  DEV_KEY_MARKER,
+  G1_BYTES,
+  G2_BYTES,
+  readG1,
+  readG2,
+  ZKEY_SECTION,
+} from "../../worker/zkey.ts";
 
 /** What decides whether a key may be used. A parsed `Zkey` of the worker has these fields, too. */
 export interface KeyIdentity {
@@ -57,7 +63,7 @@ export async function readKeyIdentity(zkeyPath: string): Promise<KeyIdentity> {
   await using file = await SectionFile.open(zkeyPath, format);
   const [header, ic, contributions] = [
     await file.read(ZKEY_SECTION.header),
-    await file.read(ZKEY_SECTION.publicInputs),
+    await file.read(ZKEY_SECTION.ic),
     await file.read(ZKEY_SECTION.contributions),
   ];
   if (header.length !== HEADER_BYTES || ic.length % G1_BYTES !== 0) {

@@ -5,6 +5,7 @@
 import { type SectionContent, writeSections } from "../../worker/binfile.ts";
 import { BASE_FIELD, mod, SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
 import type { R1cs } from "../../worker/r1cs.ts";
+import { COEFFICIENT_BYTES, GROTH16_PROTOCOL, ZKEY_SECTION } from "../../worker/zkey.ts";
 import { domainLog2 } from "./evaluation.ts";
 
 /** The points of a key, by the names of Groth16's paper and of snarkjs. */
@@ -28,21 +29,6 @@ export interface KeyPoints {
   readonly h: Uint8Array;
 }
 
-export const ZKEY_SECTION = {
-  protocol: 1,
-  header: 2,
-  publicInputs: 3,
-  coefficients: 4,
-  a: 5,
-  b1: 6,
-  b2: 7,
-  c: 8,
-  h: 9,
-  contributions: 10,
-} as const;
-
-const GROTH16 = 1;
-const COEFFICIENT_BYTES = 44;
 /** Entries that name these matrices; C is not stored, because the prover takes it as A * B. */
 const MATRIX_A = 0;
 const MATRIX_B = 1;
@@ -61,10 +47,10 @@ export async function writeZkey(
   const { header, contributions, ...section } = ZKEY_SECTION;
   const content = (type: number, ...pieces: Uint8Array[]): SectionContent => ({ type, pieces });
   await writeSections(path, "zkey", 1, [
-    content(section.protocol, uint32(GROTH16)),
+    content(section.protocol, uint32(GROTH16_PROTOCOL)),
     content(header, ...headerPieces(r1cs, points)),
     content(section.coefficients, encodeCoefficients(r1cs)),
-    content(section.publicInputs, points.publicInputs),
+    content(section.ic, points.publicInputs),
     content(section.h, points.h),
     content(section.c, points.c),
     content(section.a, points.a),
