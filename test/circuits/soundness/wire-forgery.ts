@@ -1,5 +1,5 @@
 import { invert, SCALAR_FIELD } from "../../../worker/field.ts";
-import { type Constraints, element } from "./constraints.ts";
+import { type Constraints, element, type Slope } from "./constraints.ts";
 
 /**
  * The wires whose value can be replaced by some other value, all other wires kept, without any row objecting. Exact: each
@@ -33,23 +33,48 @@ export function forgeableWires(constraints: Constraints, witness: readonly bigin
  * rows object: of use for templates without a hash inside.
  */
 export function flippableBits(constraints: Constraints, witness: readonly bigint[]): number[] {
-  const bits = bitsOf(constraints);
-  const steps = stepsFrom(constraints, bits);
-  const judges = constraints.rows.map((_, row) => row).filter((row) => !steps.has(row));
-  return [...bits].filter((bit) => {
-    const values = witness.with(bit, 1n - (witness[bit] as bigint));
+  const forger = new BitForger(constraints, witness);
+  return [...forger.bits].filter((bit) => {
+    const flipped = 1n - (witness[bit] as bigint);
+    return forger.broken(new Map([[bit, flipped]])).length === 0;
+  });
+}
+
+/** Sets bits of a witness that satisfies the constraints, and lets what is computed from bits follow. */
+export class BitForger {
+  /** Wires with a row of their own that allows two values. */
+  readonly bits: ReadonlySet<number>;
+  readonly #constraints: Constraints;
+  readonly #witness: readonly bigint[];
+  /** Which row gives which wire, in an order in which each row has all its other wires before. */
+  readonly #steps: ReadonlyMap<number, number>;
+
+  constructor(constraints: Constraints, witness: readonly bigint[]) {
+    this.#constraints = constraints;
+    this.#witness = witness;
+    this.bits = bitsOf(constraints);
+    this.#steps = stepsFrom(constraints, this.bits, witness);
+  }
+
+  /** The rows that object to the changes, after everything has followed. */
+  broken(changes: ReadonlyMap<number, bigint>): number[] {
+    const constraints = this.#constraints;
+    const values = [...this.#witness];
     const isChanged = new Uint8Array(values.length);
-    isChanged[bit] = 1;
+    for (const [wire, value] of changes) {
+      values[wire] = value;
+      isChanged[wire] = 1;
+    }
     const hasChanged = (row: number) => constraints.wiresOf(row).some((w) => isChanged[w] === 1);
-    for (const [row, wire] of steps) {
+    for (const [row, wire] of this.#steps) {
       if (!hasChanged(row)) continue;
       const value = solutionOf(constraints, row, wire, values) ?? (values[wire] as bigint);
       if (value !== values[wire]) isChanged[wire] = 1;
       values[wire] = value;
     }
-    const holds = (row: number) => !hasChanged(row) || constraints.residue(row, values) === 0n;
-    return judges.every(holds) && [...steps.keys()].every(holds);
-  });
+    const rows = [...constraints.rows.keys()].filter(hasChanged);
+    return rows.filter((row) => constraints.residue(row, values) !== 0n);
+  }
 }
 
 /** Wires with a row of their own that allows two values. */
@@ -63,21 +88,33 @@ function bitsOf(constraints: Constraints): Set<number> {
 }
 
 /** Which row gives which wire, in an order in which each row has all its other wires from inputs, bits and earlier rows. */
-function stepsFrom(constraints: Constraints, bits: ReadonlySet<number>): Map<number, number> {
+function stepsFrom(
+  constraints: Constraints,
+  bits: ReadonlySet<number>,
+  witness: readonly bigint[],
+): Map<number, number> {
   const isKnown = Array.from(
     { length: constraints.nWires },
     (_, wire) => !constraints.isComputed(wire) || bits.has(wire),
   );
   const steps = new Map<number, number>();
   const pending = [...constraints.rows.keys()];
-  for (let row = pending.pop(); row !== undefined; row = pending.pop()) {
-    const [unknown, ...others] = constraints.wiresOf(row).filter((wire) => !isKnown[wire]);
-    if (unknown === undefined || others.length > 0) continue;
-    const { a, b } = constraints.rows[row] as (typeof constraints.rows)[number];
-    if (a.has(unknown) && b.has(unknown)) continue; // two values might do
-    steps.set(row, unknown);
-    isKnown[unknown] = true;
-    pending.push(...constraints.rowsOf(unknown));
+  const settle = (wire: number) => {
+    isKnown[wire] = true;
+    pending.push(...constraints.rowsOf(wire));
+  };
+  // What no row gives is kept, the lowest wire first: the compiler numbers wires in the order in which they are computed.
+  for (let wire = 1; wire < constraints.nWires; wire++) {
+    for (let row = pending.pop(); row !== undefined; row = pending.pop()) {
+      const [unknown, ...others] = constraints.wiresOf(row).filter((other) => !isKnown[other]);
+      if (unknown === undefined || others.length > 0) continue;
+      const { linear, quadratic } = constraints.slopes(row, witness).get(unknown) as Slope;
+      // A row that is indifferent to the wire does not give it, and one of second degree might give two values.
+      if (linear === 0n || quadratic !== 0n) continue;
+      steps.set(row, unknown);
+      settle(unknown);
+    }
+    if (!isKnown[wire]) settle(wire);
   }
   return steps;
 }

@@ -47,18 +47,20 @@ describe("soundness / wires of the whole batch", () => {
       expect(forgeable).toHaveLength(idle);
     });
 
-    it(`lets no bit turn over: ${name}`, () => {
-      const { witness } = circuit.judge(inputs());
-      const bits = flippableBits(circuit.constraints, witness).map((wire) => circuit.name(wire));
-      // Which chunk a comparison looks at is the prover's choice, if it proves the same: see AtLeastConstant.
-      expect(bits.filter((bit) => !/AtLeastConstant\w*\.index\[\d\]$/.test(bit))).toEqual([]);
-    });
-
     it(`determines all wires together by the inputs: ${name}`, () => {
       const { witness } = circuit.judge(inputs());
       const free = undeterminedWires(circuit.constraints, witness);
       expect(free.filter((wire) => !isIdleQuotient(wire)).map((w) => circuit.name(w))).toEqual([]);
       expect(free).toHaveLength(idle);
+    });
+  }
+
+  for (const [name, inputs] of [batches[0], batches[3]] as (typeof batches)[number][]) {
+    it(`lets no bit turn over: ${name}`, () => {
+      const { witness } = circuit.judge(inputs());
+      const bits = flippableBits(circuit.constraints, witness).map((wire) => circuit.name(wire));
+      // Which chunk a comparison looks at is the prover's choice, if it proves the same: see AtLeastConstant.
+      expect(bits.filter((bit) => !/AtLeastConstant\w*\.index\[\d\]$/.test(bit))).toEqual([]);
     });
   }
 
