@@ -36,7 +36,7 @@ export function flippableBits(constraints: Constraints, witness: readonly bigint
   const forger = new BitForger(constraints, witness);
   return [...forger.bits].filter((bit) => {
     const flipped = 1n - (witness[bit] as bigint);
-    return forger.broken(new Map([[bit, flipped]])).length === 0;
+    return forger.broken(new Map([[bit, flipped]]), 1).length === 0;
   });
 }
 
@@ -46,18 +46,24 @@ export class BitForger {
   readonly bits: ReadonlySet<number>;
   readonly #constraints: Constraints;
   readonly #witness: readonly bigint[];
-  /** Which row gives which wire, in an order in which each row has all its other wires before. */
-  readonly #steps: ReadonlyMap<number, number>;
+  readonly #steps: readonly Step[];
+  /** Rows that give no wire, by the number of steps after which all their wires are settled. */
+  readonly #judges: ReadonlyMap<number, readonly number[]>;
 
   constructor(constraints: Constraints, witness: readonly bigint[]) {
     this.#constraints = constraints;
     this.#witness = witness;
     this.bits = bitsOf(constraints);
     this.#steps = stepsFrom(constraints, this.bits, witness);
+    this.#judges = judgesAfter(constraints, this.#steps);
   }
 
-  /** The rows that object to the changes, after everything has followed. */
-  broken(changes: ReadonlyMap<number, bigint>): number[] {
+  /**
+   * The rows that object to the changes, after everything has followed.
+   *
+   * @param limit stop after so many.
+   */
+  broken(changes: ReadonlyMap<number, bigint>, limit: number = Number.POSITIVE_INFINITY): number[] {
     const constraints = this.#constraints;
     const values = [...this.#witness];
     const isChanged = new Uint8Array(values.length);
@@ -66,15 +72,40 @@ export class BitForger {
       isChanged[wire] = 1;
     }
     const hasChanged = (row: number) => constraints.wiresOf(row).some((w) => isChanged[w] === 1);
-    for (const [row, wire] of this.#steps) {
-      if (!hasChanged(row)) continue;
-      const value = solutionOf(constraints, row, wire, values) ?? (values[wire] as bigint);
-      if (value !== values[wire]) isChanged[wire] = 1;
-      values[wire] = value;
+    const isBroken = (row: number) => hasChanged(row) && constraints.residue(row, values) !== 0n;
+    const broken: number[] = [];
+    for (let done = 0; done <= this.#steps.length && broken.length < limit; done++) {
+      broken.push(...(this.#judges.get(done) ?? []).filter(isBroken));
+      const step = this.#steps[done];
+      if (step === undefined || !hasChanged(step.row)) continue;
+      const { row, wire } = step;
+      const value = solutionOf(constraints, row, wire, values);
+      if (value === undefined) broken.push(...[row].filter(isBroken));
+      else if (value !== values[wire]) {
+        isChanged[wire] = 1;
+        values[wire] = value;
+      }
     }
-    const rows = [...constraints.rows.keys()].filter(hasChanged);
-    return rows.filter((row) => constraints.residue(row, values) !== 0n);
+    return broken;
   }
+}
+
+/** The row gives the wire, once all its other wires are settled. */
+interface Step {
+  readonly row: number;
+  readonly wire: number;
+}
+
+function judgesAfter(constraints: Constraints, steps: readonly Step[]): Map<number, number[]> {
+  const settledAfter = new Map(steps.map(({ wire }, i) => [wire, i + 1]));
+  const givers = new Set(steps.map(({ row }) => row));
+  const judges = new Map<number, number[]>();
+  for (const row of constraints.rows.keys()) {
+    if (givers.has(row)) continue;
+    const after = Math.max(0, ...constraints.wiresOf(row).map((w) => settledAfter.get(w) ?? 0));
+    judges.set(after, [...(judges.get(after) ?? []), row]);
+  }
+  return judges;
 }
 
 /** Wires with a row of their own that allows two values. */
@@ -87,17 +118,17 @@ function bitsOf(constraints: Constraints): Set<number> {
   return bits;
 }
 
-/** Which row gives which wire, in an order in which each row has all its other wires from inputs, bits and earlier rows. */
+/** An order in which each row has all its other wires from inputs, bits and earlier rows. */
 function stepsFrom(
   constraints: Constraints,
   bits: ReadonlySet<number>,
   witness: readonly bigint[],
-): Map<number, number> {
+): Step[] {
   const isKnown = Array.from(
     { length: constraints.nWires },
     (_, wire) => !constraints.isComputed(wire) || bits.has(wire),
   );
-  const steps = new Map<number, number>();
+  const steps: Step[] = [];
   const pending = [...constraints.rows.keys()];
   const settle = (wire: number) => {
     isKnown[wire] = true;
@@ -111,7 +142,7 @@ function stepsFrom(
       const { linear, quadratic } = constraints.slopes(row, witness).get(unknown) as Slope;
       // A row that is indifferent to the wire does not give it, and one of second degree might give two values.
       if (linear === 0n || quadratic !== 0n) continue;
-      steps.set(row, unknown);
+      steps.push({ row, wire: unknown });
       settle(unknown);
     }
     if (!isKnown[wire]) settle(wire);
