@@ -13,10 +13,11 @@ const root = join(import.meta.dirname, "..");
 const readme = await readFile(join(root, "README.md"), "utf8");
 
 /** The commands of the README's shell blocks, one a line, comments cut off. */
-const commands = [...readme.matchAll(/^```\n([\s\S]*?)^```$/gm)]
-  .flatMap(([, block]) => (block as string).split("\n"))
+const commands = [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
+  .filter(([, language]) => language === "")
+  .flatMap(([, , block]) => (block as string).split("\n"))
   .map((line) => line.replace(/\s+#.*$/, "").trim())
-  .filter((line) => /^(npm|buf) /.test(line));
+  .filter((line) => /^(npm|npx) /.test(line));
 
 async function runInRoot(program: string, words: readonly string[]) {
   const child = spawn(program, words, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
@@ -75,9 +76,9 @@ describe("README's calls", () => {
   afterAll(() => service.stop());
 
   it("run as they stand: buf curl, then the TypeScript", async () => {
-    const curl = commands.find((command) => command.startsWith("buf curl "));
+    const curl = commands.find((command) => command.startsWith("npx buf curl "));
     const words = (curl as string).replaceAll("127.0.0.1:50051", service.address).split(" ");
-    const submitted = await runInRoot("buf", words.slice(1));
+    const submitted = await runInRoot("buf", words.slice(2));
     expect(submitted.output).toContain('"requestId": "example-batch-4"');
     expect(submitted.code).toBe(0);
 
