@@ -41,9 +41,13 @@ const MAX_IO_BYTES = 1 << 30;
 /**
  * The sections of a file in memory, as views (nothing is copied).
  *
+ * The views are plain arrays even if `file` is a Buffer, whose `slice` shares memory instead of copying it: who
+ * wiped such a "copy" would wipe the caller's file, and who sent it to a thread would send the whole file.
+ *
  * @throws WorkError with `format.code` if the bytes are not exactly one container of that format.
  */
-export function readSections(bytes: Uint8Array, format: BinFormat): Map<number, Uint8Array> {
+export function readSections(file: Uint8Array, format: BinFormat): Map<number, Uint8Array> {
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   const walk = sectionWalk(bytes.length, format);
   let step = walk.next();
   while (!step.done) {

@@ -72,6 +72,14 @@ describe("worker / binfile", () => {
     expect(readSections(file, FORMAT).get(7)?.buffer).toBe(file.buffer);
   });
 
+  it("gives plain arrays for a Buffer, so that a slice of one is a copy", () => {
+    const file = Buffer.from(sample());
+    const section = requireSection(readSections(file, FORMAT), 7, FORMAT);
+    section.slice().fill(0);
+    expect(file).toEqual(Buffer.from(sample()));
+    expect(section.slice().buffer.byteLength).toBe(section.length);
+  });
+
   it("refuses every truncation of a file", async () => {
     const file = sample();
     for (let length = 0; length < file.length; length++) {
@@ -134,7 +142,7 @@ describe("worker / binfile", () => {
     const path = join(own, "new.zkey");
     await writeSections(path, "zkey", 1, [{ type: 1, pieces: [bytes(5)] }]);
     const before = await readFile(path);
-    expect(readSections(before, FORMAT).get(1)).toEqual(Buffer.from([5]));
+    expect(readSections(before, FORMAT).get(1)).toEqual(bytes(5));
 
     const broken = { type: 1, pieces: [bytes(6), undefined as unknown as Uint8Array] };
     await expect(writeSections(path, "zkey", 1, [broken])).rejects.toThrow();
