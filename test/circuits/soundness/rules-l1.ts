@@ -171,20 +171,21 @@ L1_RULES.section("L1 slot: path", {
 /** The honest inputs of one item, and the root of a state that a liar would rather have. */
 const lie = (of: L1Item, tell: (after: StateTree) => void): Rule => ({
   broken: () => {
-    const honest = inputsOf({ l1Items: [of] });
+    // No other slot looks at this group of the tree: only the new root can tell.
+    const honest = inputsOf({ l1Items: [of], feeIndex: 0 });
     const after = smallTree(2);
     tell(after);
     return { ...honest, newRoot: after.root };
   },
   at: ["BatchTransfer"],
-  kept: () => inputsOf({ l1Items: [of] }),
+  kept: () => inputsOf({ l1Items: [of], feeIndex: 0 }),
 });
 
 L1_RULES.section("L1 slot: what the new state must be", {
   "a deposit that is credited twice": lie(deposit(4, 5n), (t) => t.set(4, accountOf(4, 4010n))),
   "a deposit that is not credited": lie(deposit(4, 5n), () => {}),
   "a deposit that is credited to another account": lie(deposit(4, 5n), (t) =>
-    t.set(3, accountOf(3, 3005n)),
+    t.set(5, accountOf(5, 5005n)),
   ),
   "a deposit that raises the nonce": lie(deposit(4, 5n), (t) => t.set(4, accountOf(4, 4005n, 1n))),
   "a new account with another key than the contract's": lie(deposit(8, 5n), (t) =>
@@ -204,6 +205,6 @@ L1_RULES.section("L1 slot: what the new state must be", {
   ),
   "a bystander who is paid": lie(deposit(4, 5n), (t) => {
     t.set(4, accountOf(4, 4005n));
-    t.set(3, accountOf(3, 3001n));
+    t.set(5, accountOf(5, 5001n));
   }),
 });

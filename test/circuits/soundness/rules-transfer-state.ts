@@ -1,10 +1,9 @@
 import { expect } from "vitest";
 import { EMPTY_ACCOUNT } from "../../../circuits/account.ts";
-import type { SignedTransfer } from "../../../circuits/transfer.ts";
 import type { StateTree } from "../../../circuits/tree.ts";
 import { SCALAR_FIELD } from "../../../worker/field.ts";
 import { changedAt, type Path } from "../places.ts";
-import { accountOf, resident, signed, smallTree } from "../small-rollup.ts";
+import { accountOf, resident, signed } from "../small-rollup.ts";
 import { siblingsOf } from "./forgery.ts";
 import { type Rule, RuleBook, settled } from "./rule.ts";
 import { apart, between, honest, NOBODY, one, treeWith, U64 } from "./transfer-batches.ts";
@@ -143,38 +142,41 @@ TRANSFER_STATE_RULES.section("transfer slot: receiver", {
   },
 });
 
-/** The honest inputs of one transfer, and the root of a state that a liar would rather have. */
-const lie = (transfer: SignedTransfer, tell: (after: StateTree) => void): Rule => ({
+/**
+ * The honest inputs of one transfer from 8 to 12 with a fee for 5, and the root of a state that a liar would rather have.
+ * The three accounts stand in three groups of the tree: no path tells on the lie, only the new root can.
+ */
+const lie = (type: 1 | 2, tell: (after: StateTree) => void): Rule => ({
   broken: () => {
-    const after = smallTree(2);
+    const honest = one(signed({ ...between, type }), apart());
+    const after = apart();
     // what is right unless `tell` says otherwise
-    after.set(1, accountOf(1, 989n, 1n));
-    after.set(2, accountOf(2, transfer.type === 1 ? 2010n : 2000n));
+    after.set(8, accountOf(8, 989n, 1n));
+    after.set(12, accountOf(12, type === 1 ? 1010n : 1000n));
     after.set(5, accountOf(5, 5001n));
-    expect(after.root).toBe(one(transfer).newRoot);
+    expect(after.root).toBe(honest.newRoot);
     tell(after);
-    return { ...one(transfer), newRoot: after.root };
+    return { ...honest, newRoot: after.root };
   },
   at: ["BatchTransfer"],
-  kept: () => one(transfer),
+  kept: () => one(signed({ ...between, type }), apart()),
 });
-const exit = () => signed({ type: 2 });
 
 TRANSFER_STATE_RULES.section("transfer slot: what the new state must be", {
-  "a transfer that leaves the sender's nonce": lie(signed(), (t) => t.set(1, accountOf(1, 989n))),
-  "an exit that leaves the sender's nonce": lie(exit(), (t) => t.set(1, accountOf(1, 989n))),
-  "a transfer that does not debit": lie(signed(), (t) => t.set(1, accountOf(1, 1000n, 1n))),
-  "an exit that does not debit": lie(exit(), (t) => t.set(1, accountOf(1, 1000n, 1n))),
-  "an exit that credits the payee too": lie(exit(), (t) => t.set(2, accountOf(2, 2010n))),
-  "a transfer that credits twice": lie(signed(), (t) => t.set(2, accountOf(2, 2020n))),
-  "a transfer that lowers the receiver's nonce": lie(signed(), (t) =>
-    t.set(2, accountOf(2, 2010n, SCALAR_FIELD - 1n)),
+  "a transfer that leaves the sender's nonce": lie(1, (t) => t.set(8, accountOf(8, 989n))),
+  "an exit that leaves the sender's nonce": lie(2, (t) => t.set(8, accountOf(8, 989n))),
+  "a transfer that does not debit": lie(1, (t) => t.set(8, accountOf(8, 1000n, 1n))),
+  "an exit that does not debit": lie(2, (t) => t.set(8, accountOf(8, 1000n, 1n))),
+  "an exit that credits the payee too": lie(2, (t) => t.set(12, accountOf(12, 1010n))),
+  "a transfer that credits twice": lie(1, (t) => t.set(12, accountOf(12, 1020n))),
+  "a transfer that lowers the receiver's nonce": lie(1, (t) =>
+    t.set(12, accountOf(12, 1010n, SCALAR_FIELD - 1n)),
   ),
-  "an emptied account that loses its key and nonce": lie(signed(), (t) => t.set(1, EMPTY_ACCOUNT)),
-  "fees that nobody paid": lie(signed(), (t) => t.set(5, accountOf(5, 5002n))),
-  "fees to another account": lie(signed(), (t) => {
+  "an emptied account that loses its key and nonce": lie(1, (t) => t.set(8, EMPTY_ACCOUNT)),
+  "fees that nobody paid": lie(1, (t) => t.set(5, accountOf(5, 5002n))),
+  "fees to another account": lie(1, (t) => {
     t.set(5, accountOf(5, 5000n));
     t.set(4, accountOf(4, 4001n));
   }),
-  "a bystander who is paid": lie(signed(), (t) => t.set(3, accountOf(3, 3001n))),
+  "a bystander who is paid": lie(1, (t) => t.set(13, accountOf(13, 1n))),
 });
