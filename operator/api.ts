@@ -101,7 +101,8 @@ async function handle(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const url = URL.parse(request.url ?? "/", "http://operator") ?? new URL("http://operator/");
+  const path = request.url ?? "/";
+  const url = new URL(URL.canParse(path, "http://operator") ? path : "/", "http://operator");
   if (url.pathname === "/v1/transfers") {
     requireMethod(request, response, "POST");
     requireReady(subject);

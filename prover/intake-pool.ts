@@ -1,11 +1,12 @@
+import { moduleUrl } from "../worker/module-url.ts";
 import type { VerifyResult, VerifyTask } from "../worker/task.ts";
 import { ProverError } from "./errors.ts";
 import type { IntakeResult, IntakeTask } from "./intake.ts";
 import type { JobInput } from "./job.ts";
 import { type RunOptions, ThreadSlot } from "./thread-slot.ts";
 
-const INTAKE = new URL("./intake.ts", import.meta.url).href;
-const WORKER = new URL("../worker/thread.ts", import.meta.url).href;
+const INTAKE = moduleUrl(new URL("./intake.ts", import.meta.url)).href;
+const WORKER = moduleUrl(new URL("../worker/thread.ts", import.meta.url)).href;
 
 /** When a caller may try again: a check takes about a second at most. */
 const BUSY_RETRY_MS = 1_000;

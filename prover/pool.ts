@@ -1,7 +1,8 @@
+import { moduleUrl } from "../worker/module-url.ts";
 import { type ResultOf, type Task, transferListOf } from "../worker/task.ts";
 import { ThreadSlot } from "./thread-slot.ts";
 
-const WORKER = new URL("../worker/thread.ts", import.meta.url).href;
+const WORKER = moduleUrl(new URL("../worker/thread.ts", import.meta.url)).href;
 
 /**
  * The threads that prove. There is no waiting line here: the scheduler gives each of them one task

@@ -9,7 +9,6 @@ import {
   type SubmitProofRequest,
   type VerifyProofRequest,
 } from "../gen/prover/v1/prover_pb.ts";
-import packageJson from "../package.json" with { type: "json" };
 import { circuitMessage } from "./circuit-message.ts";
 import type { CircuitRegistry } from "./circuits.ts";
 import { fieldError, ProverError } from "./errors.ts";
@@ -24,6 +23,7 @@ import { decodeReference } from "./references.ts";
 import { toRpcStatus } from "./status.ts";
 import type { Submissions } from "./submissions.ts";
 import { LABELS_MAX } from "./submit-request.ts";
+import { VERSION } from "./version.ts";
 import { watchJob } from "./watch.ts";
 
 export interface ServiceOptions {
@@ -99,7 +99,7 @@ export function proverService(
   const serverInfo = async () => {
     const { queuedCount, runningCount } = await store.stats();
     return {
-      version: packageJson.version,
+      version: VERSION,
       state: submissions.isClosed ? ServerState.DRAINING : ServerState.SERVING,
       engines: [...engines],
       workerCount: options.threads,

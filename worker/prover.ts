@@ -91,8 +91,10 @@ export class Prover implements AsyncDisposable {
   async prove(key: ProvingKey, wtns: Uint8Array, options: ProveWtnsOptions = {}): Promise<Proved> {
     const { signal, onProgress, r1cs } = options;
     const before = this.#previous;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#previous = promise;
+    let finish = () => {};
+    this.#previous = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
     await before;
     try {
       return await prove(this.#engine, key, parseWtns(wtns, key.nVars).slice(), {
@@ -101,7 +103,7 @@ export class Prover implements AsyncDisposable {
         ...(r1cs && { constraints: async () => parseR1cs(r1cs) }),
       });
     } finally {
-      resolve();
+      finish();
     }
   }
 

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
+import { moduleUrl } from "../../worker/module-url.ts";
 import { type Group, POINT_BYTES, SCALAR_BYTES, windowBitsFor } from "./fixed-base.ts";
 import type { MultiplyTask } from "./thread.ts";
 
@@ -28,7 +29,7 @@ export class GeneratorPool {
       g2: windowBitsFor(expected.g2 / threads),
     };
     this.#pool = new Piscina({
-      filename: new URL("./thread.ts", import.meta.url).href,
+      filename: moduleUrl(new URL("./thread.ts", import.meta.url)).href,
       minThreads: threads,
       maxThreads: threads,
       // The next tasks wait in the thread: it need not ask this one, which may be busy with bigints.

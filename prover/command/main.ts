@@ -3,7 +3,7 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import packageJson from "../../package.json" with { type: "json" };
+import { VERSION } from "../version.ts";
 import { type Command, EXIT, type Flags, type Terminal, UsageError } from "./command.ts";
 import { describeFailure } from "./failure.ts";
 
@@ -71,7 +71,7 @@ export async function main(words: readonly string[], terminal: Terminal): Promis
     return name === undefined ? EXIT.usage : EXIT.ok;
   }
   if (name === "--version" || name === "version") {
-    terminal.stdout.write(`proofmill ${packageJson.version}\n`);
+    terminal.stdout.write(`proofmill ${VERSION}\n`);
     return EXIT.ok;
   }
   const asJson = rest.includes("--json");
