@@ -13,12 +13,12 @@ import { decodeServiceError } from "./status.ts";
 export interface CallerOptions {
   /** host:port, or any other target that grpc-js takes. With TLS a host name: Node takes no IP address. */
   readonly address: string;
-  /** PEM. Absent: plaintext. */
+  /** The bytes of PEM files. Absent: plaintext. */
   readonly tls?: {
     /** Absent: the system's authorities. */
-    readonly ca?: Buffer;
-    readonly cert?: Buffer;
-    readonly key?: Buffer;
+    readonly ca?: Uint8Array;
+    readonly cert?: Uint8Array;
+    readonly key?: Uint8Array;
   };
   /** Deadline of each call that is not a stream. */
   readonly callMs?: number;
@@ -52,7 +52,7 @@ export class Caller {
     const credentials =
       tls === undefined
         ? grpc.credentials.createInsecure()
-        : grpc.credentials.createSsl(tls.ca, tls.key, tls.cert);
+        : grpc.credentials.createSsl(buffer(tls.ca), buffer(tls.key), buffer(tls.cert));
     this.#client = new grpc.Client(address, credentials, {
       "grpc.max_receive_message_length": RECEIVE_MAX_BYTES,
       "grpc.keepalive_time_ms": KEEPALIVE_MS,
@@ -182,6 +182,9 @@ export class Patience {
     throwIfAborted(this.#signal);
   }
 }
+
+/** grpc-js insists on Node's own class. */
+const buffer = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes);
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw aborted(signal);

@@ -1,10 +1,30 @@
 import { status } from "@grpc/grpc-js";
 import type { Job } from "../gen/prover/v1/job_pb.ts";
-import type { FieldViolation } from "./errors.ts";
+import type { FieldViolation } from "./field-violation.ts";
 import type { DecodedStatus } from "./status.ts";
 
-/** Name of a gRPC status, such as "UNAVAILABLE". */
-export type StatusName = keyof typeof status;
+/**
+ * Name of a gRPC status. Spelled out, and not grpc-js's type, so that a caller's compiler does not
+ * need what that one's declarations need.
+ */
+export type StatusName =
+  | "OK"
+  | "CANCELLED"
+  | "UNKNOWN"
+  | "INVALID_ARGUMENT"
+  | "DEADLINE_EXCEEDED"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "PERMISSION_DENIED"
+  | "RESOURCE_EXHAUSTED"
+  | "FAILED_PRECONDITION"
+  | "ABORTED"
+  | "OUT_OF_RANGE"
+  | "UNIMPLEMENTED"
+  | "INTERNAL"
+  | "UNAVAILABLE"
+  | "DATA_LOSS"
+  | "UNAUTHENTICATED";
 
 export interface ProverClientErrorDetail {
   /** The service's own code, such as "QUEUE_FULL"; docs/api.md has the table. */
@@ -36,11 +56,12 @@ export class ProverClientError extends Error {
     this.job = detail.job;
   }
 
+  /** @internal */
   static fromStatus(decoded: DecodedStatus, cause: unknown): ProverClientError {
     return new ProverClientError(statusName(decoded.grpc), decoded.message, { ...decoded, cause });
   }
 
-  /** A job in a final state other than SUCCEEDED. */
+  /** A job in a final state other than SUCCEEDED. @internal */
   static fromJob(job: Job, state: string): ProverClientError {
     const { failure } = job;
     if (failure === undefined) {
@@ -66,5 +87,6 @@ export class ProverClientError extends Error {
 }
 
 function statusName(code: number): StatusName {
-  return (status[code] as StatusName | undefined) ?? "UNKNOWN";
+  const name = status[code] as keyof typeof status | undefined;
+  return name ?? "UNKNOWN";
 }

@@ -36,6 +36,14 @@ import { encodeBatch } from "./batch-encoder.ts";
 import { Caller, type CallerOptions, type CallOptions } from "./caller.ts";
 import { ProverClientError } from "./client-error.ts";
 
+export type { CallerOptions, CallOptions } from "./caller.ts";
+export {
+  ProverClientError,
+  type ProverClientErrorDetail,
+  type StatusName,
+} from "./client-error.ts";
+export type { FieldViolation } from "./field-violation.ts";
+
 export type SubmitRequest = MessageInitShape<typeof SubmitProofRequestSchema>;
 /** All that are given must hold. */
 export interface ListFilter {

@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { BatchError, type BatchErrorCode } from "../circuits/errors.ts";
 import { WorkError, type WorkErrorCode } from "../worker/errors.ts";
+import type { FieldViolation } from "./field-violation.ts";
 
 /** What a caller may do: nothing, the same call at once (another replica will do), or later. */
 export type RetryPolicy = "never" | "now" | "backoff";
@@ -132,12 +133,6 @@ export const ERRORS: { readonly [code in ErrorCode]: ErrorRow } = {
   ),
   BUG: row(status.INTERNAL, "never", "a fault in the service; report it"),
 };
-
-/** One field at fault: `field` is a path in the request's proto names. */
-export interface FieldViolation {
-  readonly field: string;
-  readonly description: string;
-}
 
 export interface ProverErrorDetail {
   readonly violations?: readonly FieldViolation[];

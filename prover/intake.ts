@@ -16,7 +16,8 @@ import type { PinnedFile } from "../worker/task.ts";
 import { parseInputs } from "../worker/witness.ts";
 import { parseWtns } from "../worker/wtns.ts";
 import { batchRefusal } from "./batch-decoder.ts";
-import { type ErrorCode, type FieldViolation, fieldError, ProverError } from "./errors.ts";
+import { type ErrorCode, fieldError, ProverError } from "./errors.ts";
+import type { FieldViolation } from "./field-violation.ts";
 import type { JobInput } from "./job.ts";
 
 export type IntakeTask =

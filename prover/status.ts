@@ -8,7 +8,8 @@ import {
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../gen/google/rpc/status_pb.ts";
-import { ERRORS, type FieldViolation, type ProverError } from "./errors.ts";
+import { ERRORS, type ProverError } from "./errors.ts";
+import type { FieldViolation } from "./field-violation.ts";
 
 export type RpcStatus = MessageShape<typeof StatusSchema>;
 

@@ -1,5 +1,6 @@
 import { ELEMENT_BYTES, fromBytesBE, SCALAR_FIELD } from "../worker/field.ts";
-import { type ErrorCode, type FieldViolation, ProverError } from "./errors.ts";
+import { type ErrorCode, ProverError } from "./errors.ts";
+import type { FieldViolation } from "./field-violation.ts";
 
 /** As many as an error reports; see status.ts. */
 const VIOLATIONS_MAX = 8;
