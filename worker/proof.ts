@@ -14,9 +14,9 @@ export interface Proof {
 
 /** snarkjs's `proof.json`: decimal strings, projective with last coordinate 1, Fq2 as [real, imaginary]. */
 export interface ProofJson {
-  readonly pi_a: readonly string[];
-  readonly pi_b: readonly (readonly string[])[];
-  readonly pi_c: readonly string[];
+  readonly pi_a: string[];
+  readonly pi_b: string[][];
+  readonly pi_c: string[];
   readonly protocol: "groth16";
   readonly curve: "bn128";
 }

@@ -1,0 +1,257 @@
+/**
+ * What `import … from "proofmill"` gives: files in, snarkjs's JSON out. In Node it takes the place of
+ * `snarkjs.groth16`.
+ *
+ * ```ts
+ * await using key = await loadKey("circuit.zkey");
+ * const { proof, publicSignals } = await prove(key, "witness.wtns");
+ * ```
+ *
+ * The second half of this file is the list of everything else that is public. What is not in it may
+ * change in any version.
+ */
+import { WorkError } from "./errors.ts";
+import { type FileSource, isOnDisk, readSource } from "./file-source.ts";
+import type { OnProgress, ProvingKey } from "./groth16.ts";
+import {
+  type ProofJson,
+  proofFromJson,
+  proofToJson,
+  publicSignalsFromJson,
+  publicSignalsToJson,
+} from "./proof.ts";
+import { type LoadKeyOptions, type OpenOptions, Prover } from "./prover.ts";
+import { solidityCallData } from "./solidity.ts";
+import {
+  type VerificationKeyJson,
+  verificationKeyFromJson,
+  verificationKeyToJson,
+} from "./verification-key.ts";
+import { type CircuitInputs, WitnessProgram } from "./witness.ts";
+import { encodeWtns } from "./wtns.ts";
+
+/** How a key is loaded: which engine, how many threads, whether it may be a development key. */
+export interface KeyOptions extends OpenOptions, LoadKeyOptions {}
+
+export interface ProofOptions {
+  /** Aborting makes the call throw CANCELLED soon. Needs threads: a single one is blocked. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: OnProgress;
+  /** The circuit's `.r1cs`: a proof that fails is then explained by the constraint. */
+  readonly r1cs?: FileSource;
+}
+
+/** snarkjs's `proof.json` and `public.json`, parsed. */
+export interface ProofWithSignals {
+  readonly proof: ProofJson;
+  readonly publicSignals: string[];
+}
+
+/** A proving key in memory, with the threads that prove under it. Close it, or say `await using`. */
+export class LoadedKey implements AsyncDisposable {
+  readonly #prover: Prover;
+  readonly #key: ProvingKey;
+
+  private constructor(prover: Prover, key: ProvingKey) {
+    this.#prover = prover;
+    this.#key = key;
+  }
+
+  /** As `loadKey`. */
+  static async load(zkey: FileSource, options: KeyOptions = {}): Promise<LoadedKey> {
+    const bytes = await readSource("zkey", zkey);
+    const prover = await Prover.open(options);
+    try {
+      return new LoadedKey(prover, await prover.loadKey(bytes, options));
+    } catch (error) {
+      await prover.close();
+      throw error;
+    }
+  }
+
+  /** Which engine computes, such as "ffjavascript". */
+  get engineName(): string {
+    return this.#prover.engineName;
+  }
+
+  /** Whether its secrets are public, so that its proofs show nothing. */
+  get isDevKey(): boolean {
+    return this.#key.isDevKey;
+  }
+
+  /** snarkjs's `verification_key.json`, as `snarkjs.zKey.exportVerificationKey` gives it. */
+  get verificationKey(): VerificationKeyJson {
+    return verificationKeyToJson(this.#key.verificationKey);
+  }
+
+  /** As `prove`. Calls wait for each other. */
+  async prove(
+    wtns: FileSource,
+    { signal, onProgress, r1cs }: ProofOptions = {},
+  ): Promise<ProofWithSignals> {
+    const bytes = await readSource("witness", wtns);
+    try {
+      const { proof, publicSignals } = await this.#prover.prove(this.#key, bytes, {
+        ...(signal && { signal }),
+        ...(onProgress && { onProgress }),
+        ...(r1cs !== undefined && { r1cs: await readSource("r1cs", r1cs) }),
+      });
+      return { proof: proofToJson(proof), publicSignals: publicSignalsToJson(publicSignals) };
+    } finally {
+      if (isOnDisk(wtns)) bytes.fill(0);
+    }
+  }
+
+  /** Ends the threads, after a proof that still runs. The memory goes with the last reference. */
+  async close(): Promise<void> {
+    await this.#prover.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/**
+ * Reads and checks a `.zkey` file (Groth16 over BN254, from snarkjs or this product) and makes it
+ * ready for any number of proofs. Until it is closed its threads keep the program alive.
+ *
+ * @param zkey  bytes that are given, rather than a path, must not change while the key is loaded.
+ * @throws WorkError KEY_MALFORMED, KEY_REFUSED, ARTEFACT_MISMATCH, ENGINE_UNAVAILABLE
+ */
+export function loadKey(zkey: FileSource, options: KeyOptions = {}): Promise<LoadedKey> {
+  return LoadedKey.load(zkey, options);
+}
+
+/**
+ * Proves, and verifies the proof before it is returned: instead of `snarkjs.groth16.prove`.
+ *
+ * @param zkey     a loaded key; or a file, which is then loaded for this one proof.
+ * @param wtns     a `.wtns` file of the key's circuit. Given bytes stay as they are; copies are wiped.
+ * @param options  those of `KeyOptions` count only if `zkey` is a file.
+ * @throws WorkError WITNESS_MALFORMED, WITNESS_UNSATISFIABLE, PROOF_REJECTED, CANCELLED; with a file
+ *   as `loadKey`.
+ */
+export async function prove(
+  zkey: LoadedKey | FileSource,
+  wtns: FileSource,
+  options: ProofOptions & KeyOptions = {},
+): Promise<ProofWithSignals> {
+  if (zkey instanceof LoadedKey) return zkey.prove(wtns, options);
+  const key = await loadKey(zkey, options);
+  try {
+    return await key.prove(wtns, options);
+  } finally {
+    await key.close();
+  }
+}
+
+/**
+ * From inputs to the proof: instead of `snarkjs.groth16.fullProve`.
+ *
+ * @param inputs  values by the names of the circuit's input signals, each in [0, r).
+ * @param wasm    circom's witness program.
+ * @throws WorkError INPUT_MALFORMED, WITNESS_UNSATISFIABLE with the assertion that failed, or as
+ *   `prove`.
+ */
+export async function fullProve(
+  inputs: CircuitInputs,
+  wasm: FileSource,
+  zkey: LoadedKey | FileSource,
+  options: ProofOptions & KeyOptions = {},
+): Promise<ProofWithSignals> {
+  const wtns = await calculateWitness(inputs, wasm);
+  try {
+    return await prove(zkey, wtns, options);
+  } finally {
+    wtns.fill(0);
+  }
+}
+
+/**
+ * The witness as a whole `.wtns` file: instead of `snarkjs.wtns.calculate`. It holds the circuit's
+ * secrets. Computes in the calling thread, which is blocked meanwhile.
+ *
+ * @throws WorkError as `fullProve`; ARTEFACT_MISMATCH if `wasm` is no program of circom 2.
+ */
+export async function calculateWitness(
+  inputs: CircuitInputs,
+  wasm: FileSource,
+): Promise<Uint8Array> {
+  const bytes = await readSource("witness program", wasm);
+  const values = new WitnessProgram(new Uint8Array(bytes)).calculate(inputs);
+  try {
+    return encodeWtns(values);
+  } finally {
+    values.fill(0);
+  }
+}
+
+/**
+ * Whether a proof shows these signals under this key: instead of `snarkjs.groth16.verify`. A proof or
+ * a signal that is not in its canonical form is invalid, whatever is wrong with it.
+ *
+ * @param verificationKey  snarkjs's `verification_key.json`, parsed.
+ * @param proof            snarkjs's `proof.json`, parsed.
+ * @throws WorkError KEY_MALFORMED, KEY_REFUSED: the key is not the sender's to choose.
+ */
+export async function verify(
+  verificationKey: object,
+  publicSignals: readonly (string | bigint)[],
+  proof: object,
+): Promise<boolean> {
+  const key = verificationKeyFromJson(verificationKey);
+  try {
+    // Whoever sends a proof may send anything.
+    const texts = Array.isArray(publicSignals) ? publicSignals.map(decimal) : undefined;
+    const signals = publicSignalsFromJson(texts);
+    const points = proofFromJson(proof);
+    return await (await openVerifier()).verify(key, signals, points);
+  } catch (error) {
+    if (error instanceof WorkError && error.code === "PROOF_MALFORMED") return false;
+    throw error;
+  }
+}
+
+const decimal = (signal: string | bigint): string =>
+  typeof signal === "bigint" ? String(signal) : signal;
+
+let verifier: Prover | undefined;
+
+/** Opened by the first verification, then kept: it has no threads that would keep a program alive. */
+async function openVerifier(): Promise<Prover> {
+  verifier ??= await Prover.open({ threads: "one" });
+  return verifier;
+}
+
+/** For `import { groth16 } from "snarkjs"`: the same calls under the same names. */
+export const groth16 = { prove, fullProve, verify, exportSolidityCallData: solidityCallData };
+
+export { WorkError, type WorkErrorCode, type WorkErrorDetail } from "./errors.ts";
+export type { FileSource } from "./file-source.ts";
+export type { OnProgress, Proved, ProvingKey } from "./groth16.ts";
+export {
+  type Proof,
+  type ProofJson,
+  type ProofWords,
+  proofFromJson,
+  proofToJson,
+  proofToWords,
+  publicSignalsFromJson,
+  publicSignalsToJson,
+} from "./proof.ts";
+export {
+  type LoadKeyOptions,
+  type OpenOptions,
+  Prover,
+  type ProveWtnsOptions,
+} from "./prover.ts";
+export { solidityCallData, type VerifierArguments, verifierArguments } from "./solidity.ts";
+export {
+  type VerificationKey,
+  type VerificationKeyJson,
+  verificationKeyFromJson,
+  verificationKeyToJson,
+} from "./verification-key.ts";
+export { type CircuitInputs, type InputValue, WitnessProgram } from "./witness.ts";
+export { encodeWtns } from "./wtns.ts";
