@@ -437,6 +437,8 @@ export const i64x2 = {
 export const i32x4 = {
   add: binary<"v128", "v128">("v128", ...simd(0xae)),
   sub: binary<"v128", "v128">("v128", ...simd(0xb1)),
+  shl: shift(0xab),
+  shrS: shift(0xac),
   /** Four lanes picked from a (0 to 3) and b (4 to 7). */
   shuffle: (a: Expr<"v128">, b: Expr<"v128">, lanes: readonly number[]) =>
     expr(
