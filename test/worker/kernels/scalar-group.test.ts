@@ -1,0 +1,153 @@
+import { bn254 } from "@noble/curves/bn254.js";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { G1, type G1Point, G2, type G2Point } from "../../../worker/curve.ts";
+import {
+  ELEMENT_BYTES,
+  invert,
+  mod,
+  BASE_FIELD as Q,
+  SCALAR_FIELD as R,
+  readLE,
+  toBytesLE,
+  writeLE,
+} from "../../../worker/field.ts";
+import { Tower } from "../../../worker/kernels/tower.ts";
+import { canonical } from "./scalar-instance.ts";
+
+const tower = Tower.open(undefined, { isChecked: true });
+
+/** Multiples of the generators by noble, in our form. */
+function g1(k: bigint): G1Point {
+  if (mod(k, R) === 0n) return G1.infinity;
+  const { x, y } = bn254.G1.Point.BASE.multiply(mod(k, R)).toAffine();
+  return { x, y };
+}
+function g2(k: bigint): G2Point {
+  if (mod(k, R) === 0n) return G2.infinity;
+  const { x, y } = bn254.G2.Point.BASE.multiply(mod(k, R)).toAffine();
+  return { x: [x.c0, x.c1], y: [y.c0, y.c1] };
+}
+
+function bytesOf(values: readonly bigint[]): Uint8Array {
+  const bytes = new Uint8Array(ELEMENT_BYTES * values.length);
+  for (const [i, value] of values.entries()) writeLE(bytes, ELEMENT_BYTES * i, value);
+  return bytes;
+}
+const g1Bytes = (points: readonly G1Point[]) => bytesOf(points.flatMap(({ x, y }) => [x, y]));
+const g2Bytes = (points: readonly G2Point[]) => bytesOf(points.flatMap(({ x, y }) => [...x, ...y]));
+
+/** Logarithms that make equal and opposite points and infinity likely. */
+const logarithm = fc.oneof(
+  fc.constantFrom(0n, 1n, 2n, 3n, 4n, R - 1n, R - 2n),
+  fc.bigInt({ min: 0n, max: R - 1n }),
+);
+
+describe("worker / kernels / tower invertBatch", () => {
+  const factor = toBytesLE(7n);
+
+  it("equals the bigint inverse, in shared memory and in place", () => {
+    fc.assert(
+      fc.property(fc.array(canonical, { maxLength: 9 }), (values) => {
+        const bytes = new Uint8Array(new SharedArrayBuffer(ELEMENT_BYTES * values.length));
+        bytes.set(bytesOf(values));
+        const zeros = tower.invertBatch(bytes, bytes, values.length, factor);
+        expect(zeros).toBe(values.filter((value) => value === 0n).length);
+        for (const [i, value] of values.entries()) {
+          const expected = value === 0n ? 0n : mod(7n * invert(value, Q), Q);
+          expect(readLE(bytes, ELEMENT_BYTES * i)).toBe(expected);
+        }
+      }),
+    );
+  });
+
+  it("takes more than fit at once, and leaves what is behind them alone", () => {
+    const values = Array.from({ length: 300 }, (_, i) => BigInt(i % 150));
+    const destination = new Uint8Array(ELEMENT_BYTES * 301).fill(0xee);
+    expect(tower.invertBatch(destination, bytesOf(values), 300, factor)).toBe(2);
+    for (const [i, value] of values.entries()) {
+      const expected = value === 0n ? 0n : mod(7n * invert(value, Q), Q);
+      expect(readLE(destination, ELEMENT_BYTES * i)).toBe(expected);
+    }
+    expect(destination.subarray(-ELEMENT_BYTES).every((byte) => byte === 0xee)).toBe(true);
+  });
+
+  it("refuses views that are too short", () => {
+    const [short, long] = [new Uint8Array(63), new Uint8Array(64)];
+    expect(() => tower.invertBatch(short, long, 2, factor)).toThrow(RangeError);
+    expect(() => tower.invertBatch(long, short, 2, factor)).toThrow(RangeError);
+    expect(() => tower.invertBatch(long, long, 2, new Uint8Array(31))).toThrow(RangeError);
+  });
+});
+
+describe("worker / kernels / tower horner", () => {
+  const sumOf = (logarithms: readonly bigint[], shift: number) =>
+    logarithms.reduce((sum, k, i) => sum + (k << BigInt(shift * i)), 0n);
+
+  it("equals the sum of shifted points in both groups, for any points", () => {
+    fc.assert(
+      fc.property(
+        fc.array(logarithm, { maxLength: 12 }),
+        fc.integer({ min: 0, max: 20 }),
+        (logarithms, shift) => {
+          const sum = sumOf(logarithms, shift);
+          expect(tower.hornerG1(g1Bytes(logarithms.map(g1)), shift)).toEqual(g1(sum));
+          expect(tower.hornerG2(g2Bytes(logarithms.map(g2)), shift)).toEqual(g2(sum));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("adds points that are equal to, opposite to, or doubles of the sum so far", () => {
+    const cases = [
+      [], // nothing
+      [0n],
+      [0n, 0n, 0n],
+      [5n],
+      [5n, 5n],
+      [5n, -5n],
+      [5n, -5n, 7n],
+      [5n, -5n, 5n, -5n],
+      [1n, 1n, -2n],
+      [10n, 5n, 5n],
+      [0n, 3n, 0n],
+      [-1n, 1n, 0n, 1n],
+    ];
+    for (const logarithms of cases) {
+      for (const shift of [0, 1]) {
+        const sum = sumOf(logarithms, shift);
+        const name = `${logarithms} by ${shift}`;
+        expect(tower.hornerG1(g1Bytes(logarithms.map(g1)), shift), name).toEqual(g1(sum));
+        expect(tower.hornerG2(g2Bytes(logarithms.map(g2)), shift), name).toEqual(g2(sum));
+      }
+    }
+  });
+
+  it("takes more points than fit at once", () => {
+    const some = Array.from({ length: 7 }, (_, i) => BigInt(i * i));
+    const [inG1, inG2] = [some.map(g1), some.map(g2)];
+    const logarithms = Array.from({ length: 600 }, (_, i) => some[i % 7] as bigint);
+    const at = <T>(points: readonly T[]) => logarithms.map((_, i) => points[i % 7] as T);
+    const sum = sumOf(logarithms, 2);
+    expect(tower.hornerG1(g1Bytes(at(inG1)), 2)).toEqual(g1(sum));
+    expect(tower.hornerG2(g2Bytes(at(inG2)), 2)).toEqual(g2(sum));
+  });
+
+  it("refuses bytes that are not whole points, and shifts that are no counts", () => {
+    expect(() => tower.hornerG1(new Uint8Array(65), 1)).toThrow(RangeError);
+    expect(() => tower.hornerG2(new Uint8Array(64), 1)).toThrow(RangeError);
+    for (const shift of [-1, 0.5, Number.NaN]) {
+      expect(() => tower.hornerG1(new Uint8Array(64), shift)).toThrow(RangeError);
+    }
+  });
+});
+
+describe("worker / kernels / tower module", () => {
+  it("serves another instance, which has a memory of its own", () => {
+    const other = Tower.open(tower.module, { isChecked: true });
+    const points = g1Bytes([g1(3n), g1(4n)]);
+    expect(other.hornerG1(points, 1)).toEqual(g1(11n));
+    expect(tower.hornerG1(points, 2)).toEqual(g1(19n));
+  });
+});
