@@ -129,6 +129,11 @@ interface Compiler {
 }
 
 async function findCompiler(circomPath: string | undefined): Promise<Compiler> {
+  if (!existsSync(TEMPLATES)) {
+    throw new CircuitError(
+      "The circom sources are in the checkout and not in the npm package: compile there, and give the files to this one.",
+    );
+  }
   const require = createRequire(import.meta.url);
   const library = require.resolve("circomlib/package.json");
   const packages = dirname(dirname(library));

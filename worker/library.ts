@@ -10,6 +10,9 @@
  * The second half of this file is the list of everything else that is public. What is not in it may
  * change in any version.
  */
+
+// `await using` in declarations, for a compiler whose default library does not have it yet.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { WorkError } from "./errors.ts";
 import { type FileSource, isOnDisk, readSource } from "./file-source.ts";
 import type { OnProgress, ProvingKey } from "./groth16.ts";
