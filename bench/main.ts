@@ -1,0 +1,69 @@
+// Measures this prover beside snarkjs and native provers, in one run: `npm run bench -- --help`.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createProgress, type Progress } from "../prover/command/progress.ts";
+import { writeWhole } from "../worker/binfile.ts";
+import { parseOptions, recordedCommand, USAGE, UsageError } from "./options.ts";
+import { writePlots } from "./report/plots.ts";
+import type { BenchResult } from "./report/result.ts";
+import { summary } from "./report/summary.ts";
+import { runBench } from "./run.ts";
+
+const root = join(import.meta.dirname, "..");
+
+const LOG_EVERY_MS = 5_000;
+
+async function main(words: readonly string[]): Promise<number> {
+  const progress = unhurried(createProgress(process.stderr), process.stderr.isTTY === true);
+  try {
+    const options = parseOptions(words);
+    if (options === undefined) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    const result = await runBench(options, recordedCommand(words), (text, done) =>
+      progress.update(text, done),
+    );
+    progress.end();
+    process.stdout.write(`${summary(result)}\n\n`);
+    const dir =
+      options.outDir ?? join(root, options.isQuick ? "build/bench/results" : "bench/results");
+    await writeResult(dir, result);
+    process.stdout.write(`written to ${dir}\n`);
+    if (options.outDir === undefined && !options.isQuick) {
+      await writePlots(join(root, "docs/plots"), result);
+      process.stdout.write("plots in docs/plots; npm run readme renews the README's table\n");
+    }
+    return 0;
+  } catch (error) {
+    progress.end();
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n\n${USAGE}`);
+    return 2;
+  }
+}
+
+/** Without a terminal every text is a line that stays: one in a while is enough. */
+function unhurried(progress: Progress, isTerminal: boolean): Progress {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return {
+    update: (text, done) => {
+      const nowMs = performance.now();
+      if (!isTerminal && nowMs - lastMs < LOG_EVERY_MS) return;
+      lastMs = nowMs;
+      progress.update(text, done);
+    },
+    end: () => progress.end(),
+  };
+}
+
+/** One file for each run, kept, and a copy of the latest one under a fixed name. */
+async function writeResult(dir: string, result: BenchResult): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const text = Buffer.from(`${JSON.stringify(result, null, 1)}\n`);
+  const name = `${result.startedAt.slice(0, 10)}-${result.commit.id}.json`;
+  await writeWhole(join(dir, name), [text]);
+  await writeWhole(join(dir, "latest.json"), [text]);
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,49 @@
+/** The README's part about speed: a table of one run. */
+import { bestRate, judgeBars, latencyMs, ourId } from "./bars.ts";
+import type { BenchResult } from "./result.ts";
+import { markdownTable, shortNumber } from "./table.ts";
+
+/** Markdown; the circuits are those on which a run counts proofs per second. */
+export function speedBlock(result: BenchResult): string {
+  const provers = [ourId(result), ...peersOf(result)];
+  const counted = new Set(result.throughput.map(({ fixture }) => fixture));
+  const shown = result.fixtures.filter(({ id }) => counted.has(id));
+  const cell = (value: number | undefined) => (value === undefined ? "–" : shortNumber(value));
+  const perMinute = (rate: number | undefined) => (rate === undefined ? undefined : 60 * rate);
+  const header = [
+    "circuit",
+    "constraints",
+    ...provers.map((id) => `ms a proof, ${nameOf(result, id)}`),
+    ...provers.map((id) => `proofs a minute, ${nameOf(result, id)}`),
+  ];
+  const rows = shown.map(({ id, kind, log2, constraints }) => [
+    kind === "batch" ? `\`${id}\`` : `random witness, 2^${log2}`,
+    constraints.toLocaleString("en"),
+    ...provers.map((prover) => cell(latencyMs(result, id, prover))),
+    ...provers.map((prover) => cell(perMinute(bestRate(result, id, prover)))),
+  ]);
+  return `${markdownTable(header, rows)}\n\n${provenance(result)}`;
+}
+
+function provenance(result: BenchResult): string {
+  const { machine, commit, startedAt, isQuick } = result;
+  const { cpu, cores, node } = machine;
+  const bars = judgeBars(result);
+  const count = (state: string) => bars.filter((bar) => bar.state === state).length;
+  const rough = isQuick ? "A short run with rough numbers" : "One run";
+  return [
+    `${rough}, the provers taking turns, keys loaded, from witness file to proof (ours: verified), medians:`,
+    `${cpu}, ${cores} cores, Node ${node}, commit ${commit.id}, ${startedAt.slice(0, 10)}.`,
+    `Of ${bars.length} bars ${count("met")} are met, ${count("not met")} are not and ${count("not measured")} were not measured; all numbers: [bench/results/latest.json](bench/results/latest.json).`,
+  ].join(" ");
+}
+
+function peersOf({ contenders }: BenchResult): string[] {
+  return contenders
+    .filter(({ role, threads }) => role === "peer" && threads === "all")
+    .map(({ id }) => id);
+}
+
+function nameOf({ contenders }: BenchResult, id: string): string {
+  return contenders.find((contender) => contender.id === id)?.title ?? id;
+}
