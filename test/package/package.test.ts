@@ -70,7 +70,9 @@ afterAll(async () => {
 
 /** Runs a program of the project; stderr is part of the result, since a warning is a defect. */
 async function runInProject(program: string, ...words: string[]) {
-  return promisify(execFile)(program, words, { cwd: project, maxBuffer: 2 ** 24 });
+  // Shorter than the test's own limit: nothing is left running.
+  const limits = { timeout: 90_000, killSignal: "SIGKILL", maxBuffer: 2 ** 24 } as const;
+  return promisify(execFile)(program, words, { cwd: project, ...limits });
 }
 
 const proofmill = () => inProject("node_modules/.bin/proofmill");
