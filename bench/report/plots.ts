@@ -9,8 +9,8 @@ import type { BenchResult, ContenderFacts } from "./result.ts";
 
 const COLOURS = {
   main: "#0969da",
-  ours: "#54aeff",
-  /** Taken by the peers in order. */
+  /** Of our other ways to open it, and of the peers: taken in order. */
+  ours: ["#218bff", "#1b7c83", "#8c959f"],
   peers: ["#bc4c00", "#6e7781", "#8250df", "#1a7f37"],
 } as const;
 
@@ -95,11 +95,12 @@ function onAllCores({ contenders }: BenchResult): ContenderFacts[] {
 }
 
 function colourOf(result: BenchResult, { id, role }: ContenderFacts): string {
-  if (id === ourId(result)) return COLOURS.main;
-  if (role === "ours") return COLOURS.ours;
-  const peers = onAllCores(result).filter((contender) => contender.role === "peer");
-  const index = peers.findIndex((peer) => peer.id === id);
-  return COLOURS.peers[index % COLOURS.peers.length] as string;
+  const main = ourId(result);
+  if (id === main) return COLOURS.main;
+  const alike = onAllCores(result).filter((other) => other.role === role && other.id !== main);
+  const colours = role === "ours" ? COLOURS.ours : COLOURS.peers;
+  const index = alike.findIndex((other) => other.id === id);
+  return colours[index % colours.length] as string;
 }
 
 function place({ machine, commit, isQuick }: BenchResult): string {

@@ -13,8 +13,8 @@ export function speedBlock(result: BenchResult): string {
   const header = [
     "circuit",
     "constraints",
-    ...provers.map((id) => `ms a proof, ${nameOf(result, id)}`),
-    ...provers.map((id) => `proofs a minute, ${nameOf(result, id)}`),
+    ...headed("ms a proof", result, provers),
+    ...headed("proofs a minute", result, provers),
   ];
   const rows = shown.map(({ id, kind, log2, constraints }) => [
     kind === "batch" ? `\`${id}\`` : `random witness, 2^${log2}`,
@@ -36,6 +36,12 @@ function provenance(result: BenchResult): string {
     `${cpu}, ${cores} cores, Node ${node}, commit ${commit.id}, ${startedAt.slice(0, 10)}.`,
     `Of ${bars.length} bars ${count("met")} are met, ${count("not met")} are not and ${count("not measured")} were not measured; all numbers: [bench/results/latest.json](bench/results/latest.json).`,
   ].join(" ");
+}
+
+/** Column heads: the unit stands with the first one only, or the table would be wider than a page. */
+function headed(unit: string, result: BenchResult, provers: readonly string[]): string[] {
+  const names = provers.map((id) => nameOf(result, id));
+  return names.map((name, i) => (i === 0 ? `${unit}: ${name}` : name));
 }
 
 function peersOf({ contenders }: BenchResult): string[] {

@@ -65,7 +65,8 @@ describe("summary", () => {
 describe("speedBlock", () => {
   it("puts provers side by side, with machine, commit and the bars' count", () => {
     const [header, , dense16, ...rest] = speedBlock(sampleResult()).split("\n");
-    expect(header).toContain("| ms a proof, proofmill | ms a proof, rapidsnark |");
+    expect(header).toContain("| ms a proof: proofmill | rapidsnark | snarkjs |");
+    expect(header).toContain("| proofs a minute: proofmill | rapidsnark | snarkjs |");
     expect(dense16).toBe(
       "| random witness, 2^16 | 65,533 | 500 | 1,000 | 6,000 | 246 | 75.0 | 12.0 |",
     );
