@@ -12,7 +12,14 @@ declare namespace WebAssembly {
     readonly exports: Readonly<Record<string, unknown>>;
   }
   class Memory {
+    constructor(limits: {
+      readonly initial: number;
+      readonly maximum: number;
+      readonly shared: boolean;
+    });
     readonly buffer: ArrayBuffer;
+    /** @returns the pages before. @throws RangeError */
+    grow(pages: number): number;
   }
   class LinkError extends Error {}
 }

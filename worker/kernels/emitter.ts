@@ -153,7 +153,9 @@ export class FunctionWriter {
 
 type Chunks = readonly (readonly number[])[];
 
-export interface MemoryLimits {
+export interface ModuleOptions {
+  /** Told apart from modules of the same code: V8 compiles equal bytes once, whatever the flags. */
+  readonly label?: string;
   /** Pages of 64 KiB that the imported memory must have. */
   readonly minimumPages: number;
   readonly maximumPages: number;
@@ -175,7 +177,7 @@ export class ModuleWriter {
     return f;
   }
 
-  bytes({ minimumPages, maximumPages }: MemoryLimits): Uint8Array<ArrayBuffer> {
+  bytes({ minimumPages, maximumPages, label = "" }: ModuleOptions): Uint8Array<ArrayBuffer> {
     const types = this.#functions.map(({ parameters, results }) => [
       0x60,
       ...vector(parameters.map((type) => [TYPE_CODE[type]])),
@@ -192,6 +194,7 @@ export class ModuleWriter {
     const exports = this.#functions.map((f) => [...text(f.name), 0x00, ...unsigned(f.index)]);
     return joined([
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+      ...section(0, [text("label"), text(label)]),
       ...section(1, [vector(types)]),
       ...section(2, [vector([memory])]),
       ...section(3, [vector(this.#functions.map((f) => unsigned(f.index)))]),
@@ -358,6 +361,10 @@ export const i64 = {
   clz: unary<"i64", "i64">("i64", 0x79),
   extendU: unary<"i32", "i64">("i64", 0xad),
   extendS: unary<"i32", "i64">("i64", 0xac),
+  /** Toward zero, saturating. */
+  truncate: unary<"f64", "i64">("i64", 0xfc, 0x06),
+  /** The bits of a double. */
+  reinterpret: unary<"f64", "i64">("i64", 0xbd),
   load: loading("i64", [0x29], 3),
   load32U: loading("i64", [0x35], 2),
   load32S: loading("i64", [0x34], 2),
@@ -368,6 +375,10 @@ export const i64 = {
 export const f64 = {
   const: (value: number) =>
     expr("f64", 0x44, [...new Uint8Array(new Float64Array([value]).buffer)]),
+  add: binary<"f64", "f64">("f64", 0xa0),
+  mul: binary<"f64", "f64">("f64", 0xa2),
+  nearest: unary<"f64", "f64">("f64", 0x9e),
+  convertS: unary<"i64", "f64">("f64", 0xb9),
   load: loading("f64", [0x2b], 3),
   store: storing<"f64">([0x39], 3),
 } as const;
@@ -457,6 +468,7 @@ export const f64x2 = {
   add: binary<"v128", "v128">("v128", ...simd(0xf0)),
   sub: binary<"v128", "v128">("v128", ...simd(0xf1)),
   mul: binary<"v128", "v128">("v128", ...simd(0xf2)),
+  max: binary<"v128", "v128">("v128", ...simd(0xf5)),
   gt: binary<"v128", "v128">("v128", ...simd(0x4a)),
   /** a b + c, fused where the machine has it: relaxed SIMD. */
   relaxedMadd: (a: Expr<"v128">, b: Expr<"v128">, c: Expr<"v128">) =>

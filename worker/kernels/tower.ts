@@ -1,90 +1,33 @@
 /**
  * One-lane arithmetic in WebAssembly: inversions between the vector kernels, and the few operations
- * on points that no vector is long enough for. The kernels are in `scalar/`; this class puts numbers
- * into their memory and takes them out again. One instance for each thread; nothing here waits.
+ * on points for which no vector is long enough. The kernels are in `scalar/`; one instance for each
+ * thread; every call runs to its end.
  *
- * Not constant time. What a call leaves in memory is overwritten or wiped before it returns where it
- * may depend on a secret.
+ * Not constant time. Calls whose operands may depend on a secret wipe the memory before they return,
+ * `invertBatch` excepted, which is called too often: whoever calls it calls `wipe` in the end.
  */
 import type { Fq2, G1Point, G2Point } from "../curve.ts";
-import { ELEMENT_BYTES, readViewLE } from "../field.ts";
-import { Assembly, type AssemblyOptions } from "./scalar/assembly.ts";
-import { writeInvertBatch } from "./scalar/batch.ts";
-import { writePrimeField } from "./scalar/fq.ts";
-import { writeQuadraticField } from "./scalar/fq2.ts";
-import { type GroupKernels, writeGroup, writeHorner } from "./scalar/group.ts";
-import { writeInverse, writeMontgomeryInverse } from "./scalar/inverse.ts";
-import { writeWords } from "./scalar/words.ts";
+import { BASE_FIELD, ELEMENT_BYTES } from "../field.ts";
+import { Machine } from "./scalar/machine.ts";
+import { compileProgram, type GroupPlan, type Program } from "./scalar/program.ts";
 
-/** Elements that are inverted together at most; another hundred would gain less than 1 %. */
-const BATCH_CAPACITY = 128;
-/** Bytes of points and numbers that go in at once; more go in parts. */
-const BUFFER_BYTES = 32_768;
-
-const G1_BYTES = 2 * ELEMENT_BYTES;
-const G2_BYTES = 4 * ELEMENT_BYTES;
-
-type Kernel = (...args: number[]) => number;
-
-/** The code and the plan of its memory, which are the same in every thread. */
-function writeTower(options: AssemblyOptions) {
-  const assembly = new Assembly(options);
-  const fq = writePrimeField(assembly);
-  const words = writeWords(assembly, fq);
-  const invertPlain = writeInverse(assembly, fq);
-  const invert = writeMontgomeryInverse(assembly, fq, invertPlain);
-  const fq2 = writeQuadraticField(assembly, fq, invert);
-  const invertBatch = writeInvertBatch(
-    assembly,
-    { fq, words, invert: invertPlain },
-    BATCH_CAPACITY,
-  );
-  const group = (name: string, kernels: GroupKernels) => ({
-    clear: kernels.clear.name,
-    normalize: kernels.normalize.name,
-    horner: writeHorner(assembly, name, kernels, words).name,
-    total: assembly.take(3 * kernels.coordinateBytes),
-    affine: assembly.take(2 * kernels.coordinateBytes),
-  });
-  return {
-    assembly,
-    invertBatch: invertBatch.name,
-    leave: words.leave.name,
-    g1: group("g1", writeGroup(assembly, "g1", 1, { ...fq, invert })),
-    g2: group("g2", writeGroup(assembly, "g2", 2, fq2)),
-    buffer: assembly.take(BUFFER_BYTES),
-    factor: assembly.take(ELEMENT_BYTES),
-  };
+export interface Term<Point> {
+  /** On the curve, canonical. */
+  readonly point: Point;
+  /** 0 <= factor < 2^256 */
+  readonly factor: bigint;
 }
 
 export class Tower {
-  /** To be posted to other threads, which then need not compile: `Tower.open(module)`. */
-  readonly module: WebAssembly.Module;
-  readonly #plan: ReturnType<typeof writeTower>;
-  readonly #kernels: Readonly<Record<string, Kernel>>;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly machine: Machine;
 
-  private constructor(module: WebAssembly.Module | undefined, options: AssemblyOptions) {
-    this.#plan = writeTower(options);
-    const { assembly } = this.#plan;
-    this.module = module ?? new WebAssembly.Module(assembly.bytes());
-    const pages = assembly.pages;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    const { exports } = new WebAssembly.Instance(this.module, { env: { memory } });
-    this.#kernels = exports as Readonly<Record<string, Kernel>>;
-    this.#bytes = new Uint8Array(memory.buffer);
-    this.#view = new DataView(memory.buffer);
-    assembly.writeConstants(this.#view);
+  private constructor(program: Program) {
+    this.machine = new Machine(program);
   }
 
-  /**
-   * @param module   another instance's; compiled here if left out.
-   * @param options  must be those of the module. Checked kernels trap when an operand is out of the
-   *   range that the proofs in `scalar/` allow; they are for tests.
-   */
-  static open(module?: WebAssembly.Module, options: AssemblyOptions = { isChecked: false }): Tower {
-    return new Tower(module, options);
+  /** @param program  another instance's `machine.program`, also from another thread; or compiled here. */
+  static open(program: Program = compileProgram()): Tower {
+    return new Tower(program);
   }
 
   /**
@@ -102,19 +45,20 @@ export class Tower {
     count: number,
     factor: Uint8Array,
   ): number {
-    const bytes = ELEMENT_BYTES * count;
-    if (destination.length < bytes || source.length < bytes || factor.length < ELEMENT_BYTES) {
+    const length = ELEMENT_BYTES * count;
+    if (destination.length < length || source.length < length || factor.length < ELEMENT_BYTES) {
       throw new RangeError(`got views too short for ${count} elements of ${ELEMENT_BYTES} bytes`);
     }
-    const { buffer, factor: factorAt } = this.#plan;
-    this.#bytes.set(factor.length === ELEMENT_BYTES ? factor : factor.subarray(0, 32), factorAt);
+    const { bytes, program } = this.machine;
+    const { buffer, batchCapacity, factor: factorAt } = program;
+    bytes.set(factor.length === ELEMENT_BYTES ? factor : factor.subarray(0, 32), factorAt);
     let zeros = 0;
-    for (let done = 0; done < count; done += BATCH_CAPACITY) {
-      const part = Math.min(BATCH_CAPACITY, count - done);
+    for (let done = 0; done < count; done += batchCapacity) {
+      const part = Math.min(batchCapacity, count - done);
       const [start, end] = [ELEMENT_BYTES * done, ELEMENT_BYTES * (done + part)];
-      this.#bytes.set(source.subarray(start, end), buffer);
-      zeros += this.#call(this.#plan.invertBatch, buffer, buffer, part, factorAt);
-      destination.set(this.#bytes.subarray(buffer, buffer + end - start), start);
+      bytes.set(source.subarray(start, end), buffer);
+      zeros += this.machine.call("invertBatch", buffer, buffer, part, factorAt);
+      destination.set(bytes.subarray(buffer, buffer + end - start), start);
     }
     return zeros;
   }
@@ -127,54 +71,117 @@ export class Tower {
    * @param shift   0 or more.
    */
   hornerG1(points: Uint8Array, shift: number): G1Point {
-    const { g1 } = this.#plan;
-    this.#horner(g1, points, G1_BYTES, shift);
-    const [x, y] = this.#result(g1, 2) as [bigint, bigint];
-    return { x, y };
+    return g1Point(this.#horner(this.machine.program.g1, points, shift));
   }
 
-  /** As `hornerG1` in G2: n x 128 B, coordinates as real and imaginary part. */
+  /** As `hornerG1` in G2: n x 128 B, each coordinate as real and imaginary part. */
   hornerG2(points: Uint8Array, shift: number): G2Point {
-    const { g2 } = this.#plan;
-    this.#horner(g2, points, G2_BYTES, shift);
-    const [x0, x1, y0, y1] = this.#result(g2, 4) as [bigint, bigint, bigint, bigint];
-    return { x: [x0, x1] as Fq2, y: [y0, y1] as Fq2 };
+    return g2Point(this.#horner(this.machine.program.g2, points, shift));
   }
 
-  #horner(
-    group: ReturnType<typeof writeTower>["g1"],
-    points: Uint8Array,
-    recordBytes: number,
-    shift: number,
-  ): void {
+  /** The sum of factor * point in G1. */
+  sumOfMultiplesG1(terms: readonly Term<G1Point>[]): G1Point {
+    return g1Point(this.#sum(this.machine.program.g1, terms, coordinatesG1));
+  }
+
+  /** The sum of factor * point in G2. */
+  sumOfMultiplesG2(terms: readonly Term<G2Point>[]): G2Point {
+    return g2Point(this.#sum(this.machine.program.g2, terms, coordinatesG2));
+  }
+
+  /** Whether coordinates are canonical and a point of G1 or infinity. */
+  isInG1(point: G1Point): boolean {
+    const { g1 } = this.machine.program;
+    const coordinates = coordinatesG1(point);
+    if (!areCanonical(coordinates)) return false;
+    this.machine.enter(g1, g1.affine, coordinates);
+    return this.machine.call("g1.isOnCurve", g1.affine) !== 0;
+  }
+
+  /** Whether coordinates are canonical and a point of G2, the subgroup of order r, or infinity. */
+  isInSubgroupG2(point: G2Point): boolean {
+    const { g2 } = this.machine.program;
+    const coordinates = coordinatesG2(point);
+    if (!areCanonical(coordinates)) return false;
+    this.machine.enter(g2, g2.affine, coordinates);
+    return (
+      this.machine.call("g2.isOnCurve", g2.affine) !== 0 &&
+      this.machine.call("g2.isInSubgroup", g2.affine) !== 0
+    );
+  }
+
+  /** Zeroes what earlier calls left in memory. */
+  wipe(): void {
+    this.machine.wipe();
+  }
+
+  #horner(group: GroupPlan, points: Uint8Array, shift: number): bigint[] {
+    const recordBytes = ELEMENT_BYTES * group.elements;
     if (points.length % recordBytes !== 0 || !Number.isInteger(shift) || shift < 0) {
-      throw new RangeError(`got ${points.length} bytes, expected points of ${recordBytes} bytes`);
+      throw new RangeError(
+        `got ${points.length} bytes and shift ${shift}, expected points of ${recordBytes} bytes and a count`,
+      );
     }
-    const { buffer } = this.#plan;
-    this.#call(group.clear, group.total);
-    const partBytes = BUFFER_BYTES - (BUFFER_BYTES % recordBytes);
+    const { machine } = this;
+    const { buffer, bufferBytes } = machine.program;
+    machine.call(`${group.name}.clear`, group.total);
+    const partBytes = bufferBytes - (bufferBytes % recordBytes);
     // From the last part to the first, as the points within a part.
     for (let end = points.length; end > 0; ) {
       const start = Math.max(0, end - partBytes);
-      this.#bytes.set(points.subarray(start, end), buffer);
-      this.#call(group.horner, group.total, buffer, (end - start) / recordBytes, shift);
+      machine.bytes.set(points.subarray(start, end), buffer);
+      const count = (end - start) / recordBytes;
+      machine.call(`${group.name}.horner`, group.total, buffer, count, shift);
       end = start;
     }
+    const coordinates = machine.leave(group, group.total);
+    machine.wipe();
+    return coordinates;
   }
 
-  /** A group's total as canonical affine coordinates; what was in the buffer is wiped. */
-  #result(group: ReturnType<typeof writeTower>["g1"], elements: number): bigint[] {
-    const { buffer } = this.#plan;
-    this.#call(group.normalize, group.affine, group.total);
-    this.#call(this.#plan.leave, buffer, group.affine, elements);
-    const values = Array.from({ length: elements }, (_, i) =>
-      readViewLE(this.#view, buffer + ELEMENT_BYTES * i),
-    );
-    this.#bytes.fill(0, buffer, buffer + BUFFER_BYTES);
-    return values;
+  #sum<Point>(
+    group: GroupPlan,
+    terms: readonly Term<Point>[],
+    coordinatesOf: (point: Point) => readonly bigint[],
+  ): bigint[] {
+    const { machine } = this;
+    const { termCapacity, buffer } = machine.program;
+    machine.call(`${group.name}.clear`, group.total);
+    for (let start = 0; start < terms.length; start += termCapacity) {
+      const part = terms.slice(start, start + termCapacity);
+      for (const [i, { point }] of part.entries()) {
+        machine.writeWords(buffer, ...coordinatesOf(point));
+        machine.call(`${group.name}.tabulate`, group.tables + group.tableBytes * i, buffer);
+      }
+      machine.addMultiples(
+        group,
+        part.map(({ factor }) => factor),
+      );
+    }
+    const coordinates = machine.leave(group, group.total);
+    machine.wipe();
+    return coordinates;
   }
+}
 
-  #call(name: string, ...args: number[]): number {
-    return (this.#kernels[name] as Kernel)(...args);
-  }
+export function coordinatesG1({ x, y }: G1Point): bigint[] {
+  return [x, y];
+}
+
+export function coordinatesG2({ x, y }: G2Point): bigint[] {
+  return [...x, ...y];
+}
+
+export function areCanonical(coordinates: readonly bigint[]): boolean {
+  return coordinates.every((value) => value >= 0n && value < BASE_FIELD);
+}
+
+function g1Point(coordinates: readonly bigint[]): G1Point {
+  const [x, y] = coordinates as [bigint, bigint];
+  return { x, y };
+}
+
+function g2Point(coordinates: readonly bigint[]): G2Point {
+  const [x0, x1, y0, y1] = coordinates as [bigint, bigint, bigint, bigint];
+  return { x: [x0, x1] satisfies Fq2, y: [y0, y1] satisfies Fq2 };
 }

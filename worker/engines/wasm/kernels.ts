@@ -1,0 +1,160 @@
+/**
+ * The engine's kernels as one compiled module: which representation of field elements, compiled how,
+ * and instantiated over a key's memory.
+ *
+ * Three paths, from fast to everywhere:
+ *
+ * | path | numbers | needs |
+ * |---|---|---|
+ * | `fma` revectorized | 5 x 51 bits in doubles, 256-bit vectors | Node 22 with AVX2 and FMA, an experimental flag of V8 |
+ * | `fma` | the same, 128-bit vectors | relaxed SIMD (Node 22) and a processor with FMA |
+ * | `extmul` | 9 x 29 bits in 64-bit lanes | plain SIMD (Node 16) |
+ *
+ * `docs/adr/0019-kernels.md` has the reasons.
+ */
+import { setFlagsFromString } from "node:v8";
+import { WorkError } from "../../errors.ts";
+import { BASE_FIELD, SCALAR_FIELD } from "../../field.ts";
+import { type Degree, writeCurveKernels } from "../../kernels/curve.ts";
+import { writeEntryKernels } from "../../kernels/entries.ts";
+import { fmaField } from "../../kernels/fma-field.ts";
+import { writeIntegerKernels } from "../../kernels/integers.ts";
+import { writeRowKernels } from "../../kernels/rows.ts";
+import { writeTransformKernels } from "../../kernels/transform.ts";
+import { KernelWriter, type VectorField } from "../../kernels/vector-field.ts";
+
+/** Pages of 64 KiB in 4 GiB, the most that a 32-bit address reaches. */
+export const MAX_PAGES = 65536;
+export const PAGE_BYTES = 65536;
+/** Constants lie from here on: address 0 stays unused, so that 0 can mean "no point". */
+const CONSTANTS = 1024;
+/** The first address that constants leave free. */
+export const FIRST_FREE = 65536;
+
+/** Representations of field elements. */
+export type Representation = "fma" | "extmul";
+
+export interface CompileOptions {
+  readonly representation: Representation;
+  /** Lets V8 pair 128-bit operations, with `--experimental-wasm-revectorize`. */
+  readonly revectorize: boolean;
+  /** Traps when a number is out of bounds: for tests, several times slower. */
+  readonly checked?: boolean;
+}
+
+/** Plain data (and a module): posted to other threads, so that one compilation serves all. */
+export interface CompiledKernels {
+  readonly module: WebAssembly.Module;
+  readonly options: CompileOptions;
+  /** The constants' bytes, to be written from `CONSTANTS` on in each memory. */
+  readonly constants: Uint8Array;
+}
+
+/** Kernels of one group, by degree. */
+type GroupKernel = `${
+  | "touch"
+  | "gatherPacked"
+  | "gatherLanes"
+  | "expand"
+  | "forward"
+  | "backward"
+  | "backwardDouble"
+  | "tangent"
+  | "findZeros"}${Degree}`;
+/** Kernels of one field, by letter. */
+type FieldKernel = `${"multiply" | "scale" | "unpack" | "gather" | "pack"}${"Q" | "R"}`;
+type KernelName =
+  | GroupKernel
+  | FieldKernel
+  | "norm2"
+  | "conjugate2"
+  | "fold"
+  | "count"
+  | "prefix"
+  | "place"
+  | "pairs"
+  | "firstPairs"
+  | "collect"
+  | "inFrequency"
+  | "inFrequencyReduced"
+  | "inTime"
+  | "inTimeReduced"
+  | "turn"
+  | "quotient"
+  | "evens"
+  | "addToRows"
+  | "finishRows";
+
+/** All kernels take addresses and counts as numbers (u32); counts are at least 1. */
+export type Kernels = Readonly<Record<KernelName, (...args: number[]) => number>>;
+
+/** The two fields of a representation. */
+export interface Fields {
+  readonly fq: VectorField;
+  readonly fr: VectorField;
+}
+
+export function fieldsOf({ representation, checked = false }: CompileOptions): Fields {
+  if (representation === "extmul") {
+    throw new WorkError("ENGINE_UNAVAILABLE", "plain SIMD kernels are not there yet");
+  }
+  return {
+    fq: fmaField(BASE_FIELD, { checked }),
+    fr: fmaField(SCALAR_FIELD, { checked }),
+  };
+}
+
+/** @throws WebAssembly.CompileError where the module's instructions are not known. */
+export function compileKernels(options: CompileOptions): CompiledKernels {
+  const { fq, fr } = fieldsOf(options);
+  const writer = new KernelWriter(CONSTANTS);
+  writeEntryKernels(writer, SCALAR_FIELD);
+  writeCurveKernels(writer, fq, 1);
+  writeCurveKernels(writer, fq, 2);
+  writeIntegerKernels(writer, fq, "Q");
+  writeIntegerKernels(writer, fr, "R");
+  writeTransformKernels(writer, fr);
+  writeRowKernels(writer, fr);
+  const bytes = writer.module.bytes({
+    minimumPages: 1,
+    maximumPages: MAX_PAGES,
+    label: JSON.stringify(options),
+  });
+  const { size } = writer.constants;
+  if (CONSTANTS + size > FIRST_FREE) throw new Error(`${size} bytes of constants do not fit`);
+  const memory = new SharedArrayBuffer(FIRST_FREE);
+  writer.constants.write(memory);
+  return {
+    module: compiled(bytes, options.revectorize),
+    options,
+    constants: new Uint8Array(memory, CONSTANTS, size).slice(),
+  };
+}
+
+/** Kernels over a memory, whose constants are written when `isNew`. */
+export function instantiate(
+  { module, constants }: CompiledKernels,
+  memory: WebAssembly.Memory,
+  isNew: boolean,
+): Kernels {
+  if (isNew) new Uint8Array(memory.buffer, CONSTANTS, constants.length).set(constants);
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  return exports as Kernels;
+}
+
+/**
+ * Compiles at once with the optimizing compiler. Left to itself, V8 runs a baseline compiler's code
+ * first, which is half as fast and, for the revectorizer, does not count. The flags are set for this
+ * one compilation: left on, they would reach other people's modules.
+ */
+function compiled(bytes: Uint8Array<ArrayBuffer>, revectorize: boolean): WebAssembly.Module {
+  const flags = ["liftoff", "wasm-lazy-compilation"];
+  for (const flag of flags) setFlagsFromString(`--no-${flag}`);
+  if (revectorize) setFlagsFromString("--experimental-wasm-revectorize");
+  try {
+    return new WebAssembly.Module(bytes);
+  } finally {
+    if (revectorize) setFlagsFromString("--no-experimental-wasm-revectorize");
+    for (const flag of flags) setFlagsFromString(`--${flag}`);
+  }
+}

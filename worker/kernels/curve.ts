@@ -1,0 +1,511 @@
+/**
+ * Additions of points on y^2 = x^3 + b, many at a time, in affine coordinates with one shared
+ * inversion (Montgomery's trick), over Fq (degree 1: G1) or Fq2 = Fq[u]/(u^2 + 1) (degree 2: G2).
+ *
+ *     lambda = (y2 - y1) / (x2 - x1),  x3 = lambda^2 - x1 - x2,  y3 = lambda (x1 - x3) - y1
+ *
+ * An addition costs one squaring and five multiplications, three of them for its share of the
+ * inversion; projective formulas need eleven. The steps are kernels of their own, because moving
+ * points around and computing with them ask for opposite kinds of code:
+ *
+ *     gather    points from their records into blocks of four additions: {x1, y1, D, N}
+ *               with D = x2 - x1, N = y2 - y1
+ *     forward   running products of the D, one chain for each of the four lanes
+ *     (inverse) of the four products: elsewhere
+ *     backward  from the last block to the first: 1/D, lambda, x3, y3
+ *
+ * A point comes in two forms. **Packed**: x, y (for G2 x0, x1, y0, y1) as 4 x 64 bits each,
+ * little-endian, Montgomery form in the field's radix, below p: one cache line in G1, two in G2; this
+ * is how a key is kept. **Lane**: one of the four lanes of a *block* {x, y} of quads, which is how
+ * `backward` leaves its results and how the next round of additions finds them. A lane's address is
+ * the block's plus 8 * lane, so that limb i of a coordinate is 32 i bytes on.
+ *
+ * An *entry* of a list is a packed point's address with the sign in bit 0 (addresses are multiples of
+ * 64), or a lane's address.
+ *
+ * No kernel here looks whether D is 0: the driver sees it in the inverse (`msm.ts`).
+ */
+import { type Expr, type FunctionWriter, i32, i64, type Local, v128 } from "./emitter.ts";
+import {
+  type Arithmetic,
+  type Element,
+  forHalves,
+  type KernelWriter,
+  LIMB_STRIDE,
+  type Variable,
+  type VectorField,
+} from "./vector-field.ts";
+
+export type Degree = 1 | 2;
+
+/** Sizes in bytes that follow from a field and a degree. */
+export interface PointSizes {
+  /** A packed point. */
+  readonly packed: number;
+  /** A quad of coordinates: limbs x 32 B for each component. */
+  readonly quad: number;
+  /** A block of four points {x, y}. */
+  readonly block: number;
+  /** A block of four additions {x1, y1, D, N}. */
+  readonly sums: number;
+}
+
+export function pointSizes(field: VectorField, degree: Degree): PointSizes {
+  const quad = degree * field.limbs * LIMB_STRIDE;
+  return { packed: 64 * degree, quad, block: 2 * quad, sums: 4 * quad };
+}
+
+/** Bytes of a packed coordinate's component. */
+const COMPONENT_BYTES = 32;
+/** Lanes in a quad. */
+const LANES = 4;
+
+/** A coordinate: one element in G1, two in G2. */
+type Coordinate = readonly Element[];
+type CoordinateVariable = readonly Variable[];
+
+/** Fq or Fq2 for one half, on top of the arithmetic in Fq. */
+class Extension {
+  readonly fq: Arithmetic;
+  readonly #degree: Degree;
+  readonly #quadBytes: number;
+  readonly #negated: Variable;
+  readonly #real: Variable;
+
+  constructor(fq: Arithmetic, degree: Degree, componentBytes: number) {
+    this.fq = fq;
+    this.#degree = degree;
+    this.#quadBytes = componentBytes;
+    this.#negated = fq.variable();
+    this.#real = fq.variable();
+  }
+
+  variable(): CoordinateVariable {
+    return Array.from({ length: this.#degree }, () => this.fq.variable());
+  }
+
+  load(address: Expr<"i32">, offset: number): Coordinate {
+    return this.#components((c) => this.fq.load(address, offset + c * this.#quadBytes));
+  }
+
+  store(address: Expr<"i32">, offset: number, value: Coordinate): void {
+    value.forEach((component, c) => {
+      this.fq.store(address, offset + c * this.#quadBytes, component);
+    });
+  }
+
+  set(dst: CoordinateVariable, value: Coordinate): void {
+    dst.forEach((variable, c) => {
+      this.fq.set(variable, at(value, c));
+    });
+  }
+
+  add(a: Coordinate, b: Coordinate): Coordinate {
+    return this.#components((c) => this.fq.add(at(a, c), at(b, c)));
+  }
+
+  sub(a: Coordinate, b: Coordinate): Coordinate {
+    return this.#components((c) => this.fq.sub(at(a, c), at(b, c)));
+  }
+
+  reduce(x: CoordinateVariable): void {
+    for (const component of x) this.fq.reduce(component);
+  }
+
+  /** (a0 + a1 u)(b0 + b1 u) = a0 b0 + (-a1) b1 + (a0 b1 + a1 b0) u: two reductions. */
+  mul(dst: CoordinateVariable, a: Coordinate, b: Coordinate): void {
+    if (this.#degree === 1) {
+      this.fq.mul(at(dst, 0), at(a, 0), at(b, 0));
+      return;
+    }
+    this.fq.set(this.#negated, at(a, 1));
+    this.fq.set(this.#negated, this.fq.neg(this.#negated));
+    this.fq.mulSum(this.#real, at(a, 0), at(b, 0), this.#negated, at(b, 1));
+    this.fq.mulSum(at(dst, 1), at(a, 0), at(b, 1), at(a, 1), at(b, 0));
+    this.fq.set(at(dst, 0), this.#real);
+  }
+
+  /** (a0 + a1)(a0 - a1) + 2 a0 a1 u. `dst` may not be the operand. */
+  square(dst: CoordinateVariable, a: Coordinate): void {
+    if (this.#degree === 1) {
+      this.fq.square(at(dst, 0), at(a, 0));
+      return;
+    }
+    const [sum, difference] = [this.#real, this.#negated];
+    this.fq.set(sum, this.fq.add(at(a, 0), at(a, 1)));
+    this.fq.set(difference, this.fq.sub(at(a, 0), at(a, 1)));
+    this.fq.mul(at(dst, 0), sum, difference);
+    this.fq.set(sum, this.fq.add(at(a, 0), at(a, 0)));
+    this.fq.mul(at(dst, 1), sum, at(a, 1));
+  }
+
+  #components(component: (c: number) => Element): Coordinate {
+    return Array.from({ length: this.#degree }, (_, c) => component(c));
+  }
+}
+
+/** Writes the kernels of one group into a module; their names end in the degree. */
+export function writeCurveKernels(writer: KernelWriter, field: VectorField, degree: Degree): void {
+  const { packed, quad, block, sums } = pointSizes(field, degree);
+  const { module } = writer;
+  const componentBytes = field.limbs * LIMB_STRIDE;
+  const halvesOf = (f: FunctionWriter): readonly [Extension, Extension] => {
+    const [low, high] = writer.halves(f, field);
+    return [
+      new Extension(low, degree, componentBytes),
+      new Extension(high, degree, componentBytes),
+    ];
+  };
+
+  /**
+   * touch(list, quads) -> anything. Reads the packed points of the next 4 * quads pairs and does
+   * nothing with them. With so little in the loop, the processor has many cache misses under way at
+   * once, which it cannot when `gatherPacked` waits for them; returns a value so that no compiler
+   * drops the loads.
+   */
+  module.define(`touch${degree}`, ["i32", "i32"], ["i32"], (f, list, quads) => {
+    const any = f.local("i32");
+    const entry = f.local("i32");
+    f.loop(
+      () => {
+        for (let k = 0; k < 2 * LANES; k++) {
+          f.set(entry, i32.and(i32.load(list, 4 * k), i32.const(-2)));
+          for (let offset = 0; offset < packed; offset += 64) {
+            f.set(any, i32.or(any, i32.load(entry, offset)));
+          }
+        }
+        f.advance(list, 8 * LANES);
+        f.advance(quads, -1);
+      },
+      () => quads,
+    );
+    f.result(any);
+  });
+
+  /** gatherPacked(list, sums, quads): 4 * quads pairs of packed points. */
+  module.define(`gatherPacked${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
+    const parts = halvesOf(f).map(({ fq }) => ({
+      fq,
+      first: new PackedReader(f, fq),
+      second: new PackedReader(f, fq),
+      x1: fq.variable(),
+      x2: fq.variable(),
+    }));
+    f.loop(
+      () => {
+        for (const { fq, first, second, x1, x2 } of parts) {
+          const start = 16 * fq.half;
+          first.open(list, [start, start + 8]);
+          second.open(list, [start + 4, start + 12]);
+          for (let c = 0; c < 2 * degree; c++) {
+            first.read(x1, c, c >= degree);
+            second.read(x2, c, c >= degree);
+            fq.store(out, c * componentBytes, x1);
+            fq.store(out, 2 * quad + c * componentBytes, fq.sub(x2, x1));
+          }
+        }
+        f.advance(list, 8 * LANES);
+        f.advance(out, sums);
+        f.advance(quads, -1);
+      },
+      () => quads,
+    );
+  });
+
+  /** expand(list, blocks, quads): 4 * quads packed points into lanes. */
+  module.define(`expand${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
+    const parts = halvesOf(f).map(({ fq }) => ({
+      fq,
+      point: new PackedReader(f, fq),
+      x: fq.variable(),
+    }));
+    f.loop(
+      () => {
+        for (const { fq, point, x } of parts) {
+          point.open(list, [8 * fq.half, 8 * fq.half + 4]);
+          for (let c = 0; c < 2 * degree; c++) {
+            point.read(x, c, c >= degree);
+            fq.store(out, c * componentBytes, x);
+          }
+        }
+        f.advance(list, 4 * LANES);
+        f.advance(out, block);
+        f.advance(quads, -1);
+      },
+      () => quads,
+    );
+  });
+
+  /** gatherLanes(list, sums, quads): 4 * quads pairs of lanes. */
+  module.define(`gatherLanes${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
+    const halves = halvesOf(f);
+    const first = f.locals("i32", LANES);
+    const second = f.locals("i32", LANES);
+    const x1 = f.local("v128");
+    f.loop(
+      () => {
+        for (let k = 0; k < LANES; k++) {
+          f.set(at(first, k), i32.load(list, 8 * k));
+          f.set(at(second, k), i32.load(list, 8 * k + 4));
+        }
+        for (let i = 0; i < 2 * degree * field.limbs; i++) {
+          const offset = LIMB_STRIDE * i;
+          halves.forEach(({ fq }, h) => {
+            f.set(x1, twoLanes(at(first, 2 * h), at(first, 2 * h + 1), offset));
+            const x2 = twoLanes(at(second, 2 * h), at(second, 2 * h + 1), offset);
+            const [difference] = fq.sub([x2], [x1]) as [Expr<"v128">];
+            f.do(v128.store(out, x1, offset + 16 * h));
+            f.do(v128.store(out, difference, 2 * quad + offset + 16 * h));
+          });
+        }
+        f.advance(list, 8 * LANES);
+        f.advance(out, sums);
+        f.advance(quads, -1);
+      },
+      () => quads,
+    );
+  });
+
+  /**
+   * forward(sums, products, chain, quads): products[i] = D_0 ... D_(i-1) times what `chain` (a
+   * coordinate quad) held, lane by lane; chain = the whole product.
+   *
+   * In Fq2 a difference is reduced first and written back: there a product of two unreduced values
+   * would add up to more than the bounds allow over a chain.
+   */
+  module.define(
+    `forward${degree}`,
+    ["i32", "i32", "i32", "i32"],
+    [],
+    (f, buffer, products, chain, quads) => {
+      const parts = pairOf(halvesOf(f), (x) => ({
+        x,
+        running: x.variable(),
+        d: x.variable(),
+        next: x.variable(),
+      }));
+      f.loop(
+        () => {
+          forHalves(f, parts, ({ x, running, d, next }) => {
+            x.set(running, x.load(chain, 0));
+            const inMemory = x.load(buffer, 2 * quad);
+            if (degree === 2) {
+              x.set(d, inMemory);
+              x.reduce(d);
+            }
+            x.mul(next, degree === 2 ? d : inMemory, running);
+            if (degree === 2) x.store(buffer, 2 * quad, d);
+            x.store(products, 0, running);
+            x.store(chain, 0, next);
+          });
+          f.advance(buffer, sums);
+          f.advance(products, quad);
+          f.advance(quads, -1);
+        },
+        () => quads,
+      );
+    },
+  );
+
+  /**
+   * backward(sums, products, chain, blocks, quads): pointers to the ends; goes down to the starts.
+   * `chain` holds the inverse of the whole product. Blocks receive the sums {x3, y3}.
+   *
+   * `backwardDouble` is the same for blocks that `tangent` made: there x2 = x1.
+   */
+  for (const isDouble of [false, true]) {
+    module.define(
+      `${isDouble ? "backwardDouble" : "backward"}${degree}`,
+      ["i32", "i32", "i32", "i32", "i32"],
+      [],
+      (f, buffer, products, chain, out, quads) => {
+        const parts = pairOf(halvesOf(f), (x) => ({
+          x,
+          running: x.variable(),
+          inverse: x.variable(),
+          lambda: x.variable(),
+          x3: x.variable(),
+          next: x.variable(),
+          y3: x.variable(),
+        }));
+        f.loop(
+          () => {
+            f.advance(buffer, -sums);
+            f.advance(products, -quad);
+            f.advance(out, -block);
+            forHalves(f, parts, ({ x, running, inverse, lambda, x3, next, y3 }) => {
+              const x1 = x.load(buffer, 0);
+              const d = x.load(buffer, 2 * quad);
+              x.set(running, x.load(chain, 0));
+              x.mul(inverse, x.load(products, 0), running);
+              x.mul(next, d, running);
+              x.mul(lambda, x.load(buffer, 3 * quad), inverse);
+              x.square(x3, lambda);
+              const rest = x.sub(x3, x.add(x1, x1));
+              x.set(x3, isDouble ? rest : x.sub(rest, d));
+              x.reduce(x3);
+              x.set(running, x.sub(x1, x3));
+              x.mul(y3, running, lambda);
+              x.set(y3, x.sub(y3, x.load(buffer, quad)));
+              x.reduce(y3);
+              x.store(chain, 0, next);
+              x.store(out, 0, x3);
+              x.store(out, quad, y3);
+            });
+            f.advance(quads, -1);
+          },
+          () => quads,
+        );
+      },
+    );
+  }
+
+  /**
+   * findZeros(sums, quads, list) -> count. Additions whose D may be 0 mod p, as indices (u32): those
+   * whose top limbs are within 4 of a multiple -3 .. 3 of p's. All others are certainly not 0.
+   */
+  module.define(`findZeros${degree}`, ["i32", "i32", "i32"], ["i32"], (f, buffer, quads, list) => {
+    const index = f.local("i32");
+    const listBase = f.local("i32");
+    const top = f.local("i64");
+    const near = f.local("i32");
+    f.set(listBase, list);
+    const modulusTop = field.modulus >> BigInt(field.limbBits * (field.limbs - 1));
+    f.loop(
+      () => {
+        for (let lane = 0; lane < LANES; lane++) {
+          for (let c = 0; c < degree; c++) {
+            const offset = 2 * quad + c * componentBytes + LIMB_STRIDE * (field.limbs - 1);
+            f.set(top, field.loadLimb(buffer, offset + 8 * lane));
+            const isNear = [-3n, -2n, -1n, 0n, 1n, 2n, 3n]
+              .map((k) => i64.ltU(i64.sub(top, i64.const(k * modulusTop - 4n)), i64.const(9n)))
+              .reduce((a, b) => i32.or(a, b));
+            f.set(near, c === 0 ? isNear : i32.and(near, isNear));
+          }
+          f.if(near, () => {
+            f.do(i32.store(list, i32.add(index, i32.const(lane))));
+            f.advance(list, 4);
+          });
+        }
+        f.advance(index, LANES);
+        f.advance(buffer, sums);
+        f.advance(quads, -1);
+      },
+      () => quads,
+    );
+    f.result(i32.shrU(i32.sub(list, listBase), i32.const(2)));
+  });
+
+  if (degree === 2) {
+    /** norm2(dst, a): dst = a0^2 + a1^2, one quad. */
+    module.define("norm2", ["i32", "i32"], [], (f, dst, a) => {
+      const parts = pairOf(writer.halves(f, field), (fq) => ({ fq, r: fq.variable() }));
+      forHalves(f, parts, ({ fq, r }) => {
+        const [a0, a1] = [fq.load(a, 0), fq.load(a, componentBytes)];
+        fq.mulSum(r, a0, a0, a1, a1);
+        fq.store(dst, 0, r);
+      });
+    });
+
+    /** conjugate2(a, factor): a = (a0 factor, -a1 factor), one quad: the inverse, from 1 / norm. */
+    module.define("conjugate2", ["i32", "i32"], [], (f, a, factor) => {
+      const parts = pairOf(writer.halves(f, field), (fq) => ({
+        fq,
+        r: fq.variable(),
+        s: fq.variable(),
+      }));
+      forHalves(f, parts, ({ fq, r, s }) => {
+        fq.mul(r, fq.load(a, 0), fq.load(factor, 0));
+        fq.mul(s, fq.load(a, componentBytes), fq.load(factor, 0));
+        fq.set(s, fq.neg(s));
+        fq.store(a, 0, r);
+        fq.store(a, componentBytes, s);
+      });
+    });
+  }
+
+  /**
+   * tangent(sums, quads): makes blocks of pairs of equal points into doublings: D = 2 y1,
+   * N = 3 x1^2 (a = 0 in both curves). y1 is not 0: the groups have odd order.
+   */
+  module.define(`tangent${degree}`, ["i32", "i32"], [], (f, buffer, quads) => {
+    const parts = pairOf(halvesOf(f), (x) => ({ x, s: x.variable(), d: x.variable() })) as Pair<{
+      x: Extension;
+      s: CoordinateVariable;
+      d: CoordinateVariable;
+    }>;
+    f.loop(
+      () => {
+        forHalves(f, parts, ({ x, s, d }) => {
+          x.set(d, x.load(buffer, 0));
+          x.reduce(d);
+          x.square(s, d);
+          x.set(d, x.add(s, x.add(s, s)));
+          x.reduce(d);
+          x.set(s, x.load(buffer, quad));
+          x.set(s, x.add(s, s));
+          x.reduce(s);
+          x.store(buffer, 2 * quad, s);
+          x.store(buffer, 3 * quad, d);
+        });
+        f.advance(buffer, sums);
+        f.advance(quads, -1);
+      },
+      () => quads,
+    );
+  });
+}
+
+type Pair<T> = readonly [T, T];
+
+function pairOf<A, B>([low, high]: Pair<A>, make: (half: A) => B): Pair<B> {
+  return [make(low), make(high)];
+}
+
+/** Two packed points of one half on their way into lanes. */
+class PackedReader {
+  readonly #f: FunctionWriter;
+  readonly #fq: Arithmetic;
+  readonly #entries: readonly Local<"i32">[];
+  readonly #addresses: readonly Local<"i32">[];
+  readonly #words: readonly Local<"v128">[];
+  readonly #sign: Local<"v128">;
+
+  constructor(f: FunctionWriter, fq: Arithmetic) {
+    this.#f = f;
+    this.#fq = fq;
+    this.#entries = f.locals("i32", 2);
+    this.#addresses = f.locals("i32", 2);
+    this.#words = f.locals("v128", 4);
+    this.#sign = f.local("v128");
+  }
+
+  /** Takes two entries from a list. */
+  open(list: Expr<"i32">, offsets: Pair<number>): void {
+    const f = this.#f;
+    offsets.forEach((offset, lane) => {
+      f.set(at(this.#entries, lane), i32.load(list, offset));
+      f.set(at(this.#addresses, lane), i32.and(at(this.#entries, lane), i32.const(-2)));
+    });
+    const [low, high] = this.#entries as Pair<Local<"i32">>;
+    f.set(this.#sign, this.#fq.signs(low, high));
+  }
+
+  /** dst = component c of both points; those of y with the entries' signs. */
+  read(dst: Variable, c: number, isY: boolean): void {
+    const [low, high] = this.#addresses as Pair<Local<"i32">>;
+    this.#words.forEach((word, w) => {
+      this.#f.set(word, twoLanes(low, high, COMPONENT_BYTES * c + 8 * w));
+    });
+    this.#fq.unpack(dst, this.#words);
+    if (isY) this.#fq.set(dst, this.#fq.negateBy(this.#sign, dst));
+  }
+}
+
+function twoLanes(low: Expr<"i32">, high: Expr<"i32">, offset: number): Expr<"v128"> {
+  return v128.load64Lane(high, v128.load64Zero(low, offset), 1, offset);
+}
+
+function at<T>(items: readonly T[], i: number): T {
+  return items[i] as T;
+}

@@ -1,0 +1,489 @@
+/**
+ * Field elements as five signed digits of 51 bits in doubles, multiplied with fused multiply-adds.
+ *
+ * **What.** x = sum d_i 2^(51 i), R = 2^255. The product of two digits (each below 2^51) has 102 bits,
+ * a double holds 53. With c1 = 3/2 * 2^103 the fused hi = a b + c1 is rounded to a multiple of 2^51,
+ * and lo = a b + (c2 - hi), c2 = c1 + 3/2 * 2^52, is exact: c1 and c2 cancel, and
+ *
+ *     a b = (hi - c1) + (lo - 3/2 2^52),   |lo - 3/2 2^52| <= 2^50.
+ *
+ * Because of the constants added to them, the bit patterns of hi and lo are an integer plus a bias:
+ * bits(hi) = bits(c1) + (hi - c1) / 2^51, bits(lo) = bits(3/2 2^52) + lo'. So a column of the
+ * schoolbook product is summed with 64-bit integer additions, and the biases, known when the code is
+ * written, are subtracted once for each column. (Niall Emmart's technique for GPUs; with floating
+ * point in WebAssembly it was used by Gregor Mitschabaude in the ZPrize 2022.)
+ *
+ * **Why 51 bits.** WebAssembly rounds to nearest only, so lo is signed, and with 52 bits c2 would
+ * not be a double any more and products come out wrong.
+ *
+ * **Reduction ("fold, then Montgomery").** After the 25 products, t = sum c_k 2^(51 k), k = 0..9.
+ * Columns 0, 1, 2 are made digits (q_0, q_1, q_2, the carries going up) and folded all at once:
+ * q_i 2^(51 i) = q_i 2^(51 (i - 3)) 2^153, and with I_n = 2^(-51 n) mod p, centred,
+ * q_i 2^(51 i) = q_i I_(3-i) 2^153 mod p: 15 products into columns 3 to 8 that do not depend on each
+ * other, where Montgomery rows would form a chain. Columns 3 and 4 are then cleared by Montgomery
+ * rows: m = lo(q mu), mu = -1/p mod 2^51, adds m p so that the column's digit vanishes.
+ *
+ * In a row, the column's low digit plus lo(m p_0) is taken to be exactly 0, so that the carry need
+ * not wait for m. lo(m p_0) = -q mod 2^51 always holds; equality could fail only at q = +-2^50, where
+ * rounding to even decides the sign. `mu` is chosen (of the two representatives mod 2^51) so that it
+ * holds there as well; `fmaField` checks that when the field is made.
+ *
+ * **Bounds.** Normalised digits are at most 2^50 + 1 in size, the top one as the value demands.
+ * Operands may be one sum or difference of normalised ones, or unpacked (unsigned) digits: size
+ * <= 2^51, |a_i b_j| <= 2^102. Values: |a| <= alpha p, |b| <= beta p gives
+ * |a b / R| <= 0.38 alpha beta p + 0.5 p (0.38 = p / 2^255), plus the folds' share below p / 2^45.
+ */
+import {
+  bitsOf,
+  type Expr,
+  type FunctionWriter,
+  f64,
+  f64x2,
+  i64,
+  i64x2,
+  type Local,
+  v128,
+} from "./emitter.ts";
+import {
+  type Arithmetic,
+  type ConstantPool,
+  type Element,
+  HALF_BYTES,
+  type Half,
+  LIMB_STRIDE,
+  type Variable,
+  type VectorField,
+} from "./vector-field.ts";
+
+const LIMBS = 5;
+const BITS = 51;
+const W = BigInt(BITS);
+const BASE = 1n << W;
+const HALF_BASE = BASE / 2n;
+/** Rows folded at once; the other two of the five low columns get Montgomery rows. */
+const FOLDED = 3;
+
+/** 3/2 * 2^52: a double plus this is an integer plus a bias, in bits. */
+const LOW_BIAS = 1.5 * 2 ** 52;
+const C1 = 1.5 * 2 ** (52 + BITS);
+const C2 = C1 + LOW_BIAS;
+
+export interface FmaOptions {
+  /** Debug builds trap when an operand of a product is out of bounds. */
+  readonly checked?: boolean;
+}
+
+interface Constants {
+  readonly modulus: bigint;
+  readonly digits: readonly bigint[];
+  /** -1/p mod 2^51, the representative for which ties come out right. */
+  readonly mu: bigint;
+  /** inverses[n] = digits of 2^(-51 n) mod p, centred. */
+  readonly inverses: readonly (readonly bigint[])[];
+  readonly checked: boolean;
+}
+
+/** @param modulus  An odd prime of 254 bits. */
+export function fmaField(modulus: bigint, { checked = false }: FmaOptions = {}): VectorField {
+  const radix = 1n << (W * BigInt(LIMBS));
+  const centred = (x: bigint) => {
+    const reduced = ((x % modulus) + modulus) % modulus;
+    return reduced > modulus / 2n ? reduced - modulus : reduced;
+  };
+  const constants: Constants = {
+    modulus,
+    digits: digitsOf(modulus),
+    mu: tieSafeMu(modulus),
+    inverses: Array.from({ length: FOLDED + 1 }, (_, n) =>
+      digitsOf(centred(inverse(1n << (W * BigInt(n)), modulus))),
+    ),
+    checked,
+  };
+  return {
+    modulus,
+    radix,
+    limbs: LIMBS,
+    limbBits: BITS,
+    limbsOf: (x) => digitsOf(x).map((digit) => bitsOf(Number(digit))),
+    valueOf: (limbs) => limbs.reduceRight((sum, bits) => (sum << W) + BigInt(doubleOf(bits)), 0n),
+    arithmetic: (f, half, pool) => new FmaArithmetic(f, half, pool, constants),
+    // bits(d + bias) - bits(bias) = d for an integer d below 2^51 in size
+    loadLimb: (address, offset) =>
+      i64.sub(
+        i64.reinterpret(f64.add(f64.load(address, offset), f64.const(LOW_BIAS))),
+        i64.const(bitsOf(LOW_BIAS)),
+      ),
+    storeLimb: (address, value, offset) => f64.store(address, f64.convertS(value), offset),
+  };
+}
+
+/** Signed digits, |d_i| <= 2^50 but for the top one. */
+function digitsOf(x: bigint): bigint[] {
+  const digits: bigint[] = [];
+  let rest = x;
+  for (let i = 0; i < LIMBS - 1; i++) {
+    const digit = centredDigit(rest);
+    digits.push(digit);
+    rest = (rest - digit) >> W;
+  }
+  return [...digits, rest];
+}
+
+function centredDigit(x: bigint): bigint {
+  const low = BigInt.asUintN(BITS, x);
+  return low >= HALF_BASE ? low - BASE : low;
+}
+
+function doubleOf(bits: bigint): number {
+  return new Float64Array(new BigUint64Array([bits]).buffer)[0] as number;
+}
+
+/** The low digit of x y as the kernel rounds it: to nearest, ties to an even multiple of 2^51. */
+function roundedLow(x: bigint, y: bigint): bigint {
+  const product = x * y;
+  const high = product >> W;
+  const low = product - (high << W);
+  return low > HALF_BASE || (low === HALF_BASE && (high & 1n) === 1n) ? low - BASE : low;
+}
+
+function tieSafeMu(modulus: bigint): bigint {
+  const [p0] = digitsOf(modulus) as [bigint];
+  const mu = centredDigit(-inverse(modulus, BASE));
+  // The only tie is q = -2^50 (digits are in [-2^50, 2^50)): lo(m p_0) must be +2^50.
+  const isSafe = (candidate: bigint) =>
+    roundedLow(roundedLow(-HALF_BASE, candidate), p0) === HALF_BASE;
+  const safe = [mu, mu < 0n ? mu + BASE : mu - BASE].find(isSafe);
+  if (safe === undefined) throw new Error("no representative of -1/p mod 2^51 is right at ties");
+  return safe;
+}
+
+function inverse(a: bigint, modulus: bigint): bigint {
+  let [r0, r1, s0, s1] = [modulus, ((a % modulus) + modulus) % modulus, 0n, 1n];
+  while (r1 !== 0n) {
+    const q = r0 / r1;
+    [r0, r1, s0, s1] = [r1, r0 - q * r1, s1, s0 - q * s1];
+  }
+  return ((s0 % modulus) + modulus) % modulus;
+}
+
+class FmaArithmetic implements Arithmetic {
+  readonly half: Half;
+  readonly #f: FunctionWriter;
+  readonly #pool: ConstantPool;
+  readonly #constants: Constants;
+  readonly #c1: Local<"v128">;
+  readonly #c2: Local<"v128">;
+  readonly #high: Local<"v128">;
+  /** The current digit of the left operand. */
+  readonly #digit: Local<"v128">;
+  readonly #columns: readonly Local<"v128">[];
+  readonly #low: readonly Local<"v128">[];
+  readonly #carry: readonly Local<"v128">[];
+  readonly #out: Variable;
+
+  constructor(f: FunctionWriter, half: Half, pool: ConstantPool, constants: Constants) {
+    this.half = half;
+    this.#f = f;
+    this.#pool = pool;
+    this.#constants = constants;
+    this.#c1 = f.local("v128");
+    this.#c2 = f.local("v128");
+    this.#high = f.local("v128");
+    this.#digit = f.local("v128");
+    this.#columns = f.locals("v128", 2 * LIMBS);
+    this.#low = f.locals("v128", FOLDED);
+    this.#carry = f.locals("v128", LIMBS);
+    this.#out = f.locals("v128", LIMBS);
+    f.set(this.#c1, this.#double(C1));
+    f.set(this.#c2, this.#double(C2));
+  }
+
+  variable(): Variable {
+    return this.#f.locals("v128", LIMBS);
+  }
+
+  load(address: Expr<"i32">, offset: number): Element {
+    const start = offset + HALF_BYTES * this.half;
+    return Array.from({ length: LIMBS }, (_, i) => v128.load(address, start + LIMB_STRIDE * i));
+  }
+
+  store(address: Expr<"i32">, offset: number, value: Element): void {
+    const start = offset + HALF_BYTES * this.half;
+    value.forEach((limb, i) => {
+      this.#f.do(v128.store(address, limb, start + LIMB_STRIDE * i));
+    });
+  }
+
+  set(dst: Variable, value: Element): void {
+    value.forEach((limb, i) => {
+      this.#f.set(at(dst, i), limb);
+    });
+  }
+
+  add(a: Element, b: Element): Element {
+    return a.map((limb, i) => f64x2.add(limb, at(b, i)));
+  }
+
+  sub(a: Element, b: Element): Element {
+    return a.map((limb, i) => f64x2.sub(limb, at(b, i)));
+  }
+
+  neg(a: Element): Element {
+    return a.map((limb) => f64x2.sub(this.#double(0), limb));
+  }
+
+  mul(dst: Variable, a: Element, b: Element): void {
+    this.#assertBounds(a, b);
+    const product = this.#product();
+    this.#schoolbook(product, a, b);
+    this.#reduceProduct(product, dst);
+  }
+
+  mulSum(dst: Variable, a: Element, b: Element, c: Element, d: Element): void {
+    this.#assertBounds(a, b);
+    this.#assertBounds(c, d);
+    const product = this.#product();
+    this.#schoolbook(product, c, d);
+    this.#schoolbook(product, a, b);
+    this.#reduceProduct(product, dst);
+  }
+
+  /** Squares on the diagonal, each mixed product once, with the doubled digit. */
+  square(dst: Variable, a: Element): void {
+    this.#assertBounds(a, a);
+    const f = this.#f;
+    const product = this.#product();
+    for (let i = 0; i < LIMBS; i++) {
+      f.set(this.#digit, at(a, i));
+      product.add(this.#digit, this.#digit, 2 * i);
+      if (i === LIMBS - 1) break;
+      f.set(this.#digit, f64x2.add(this.#digit, this.#digit));
+      for (let j = i + 1; j < LIMBS; j++) product.add(this.#digit, at(a, j), i + j);
+    }
+    this.#reduceProduct(product, dst);
+  }
+
+  /**
+   * q = round(top digit / top digit of p), x - q p, then each digit's multiple of 2^51 goes up, all
+   * carries at once: digits end at most 2^50 + 2^2 in size, the value at most 0.5 p + p / 2^48.
+   * Holds for digits up to 2^53 (exact in a double).
+   */
+  reduce(x: Variable): void {
+    const f = this.#f;
+    const { digits } = this.#constants;
+    const q = this.#high;
+    const inverseTop = this.#double(1 / Number(digits[LIMBS - 1]));
+    const top = at(x, LIMBS - 1);
+    f.set(
+      q,
+      f64x2.sub(
+        f64x2.add(f64x2.mul(top, inverseTop), this.#double(LOW_BIAS)),
+        this.#double(LOW_BIAS),
+      ),
+    );
+    digits.forEach((digit, i) => {
+      f.set(at(x, i), f64x2.relaxedNmadd(q, this.#double(Number(digit)), at(x, i)));
+    });
+    for (let i = 0; i < LIMBS - 1; i++) {
+      const carry = at(this.#carry, i);
+      f.set(carry, f64x2.sub(f64x2.add(at(x, i), this.#double(C1)), this.#double(C1)));
+      f.set(at(x, i), f64x2.sub(at(x, i), carry));
+    }
+    for (let i = 0; i < LIMBS - 1; i++) {
+      const above = at(x, i + 1);
+      f.set(above, f64x2.relaxedMadd(at(this.#carry, i), this.#double(2 ** -BITS), above));
+    }
+  }
+
+  /** Unsigned digits below 2^51: good as an operand, or of one difference. */
+  unpack(dst: Variable, words: readonly Expr<"v128">[]): void {
+    const mask = this.#bits(BASE - 1n);
+    for (let i = 0; i < LIMBS; i++) {
+      const bit = BITS * i;
+      const word = bit >> 6;
+      const shift = bit & 63;
+      let digit = i64x2.shrU(at(words, word), shift);
+      if (shift > 64 - BITS && word < 3) {
+        digit = v128.or(digit, i64x2.shl(at(words, word + 1), 64 - shift));
+      }
+      // An integer below 2^52 in the mantissa of 2^52 is the double 2^52 + integer.
+      const exponent = this.#double(2 ** 52);
+      const masked = i < LIMBS - 1 ? v128.and(digit, mask) : digit;
+      this.#f.set(at(dst, i), f64x2.sub(v128.or(masked, exponent), exponent));
+    }
+  }
+
+  /** Lanes (x0 + x1, x0 - x1). */
+  butterfly(x: Element): Element {
+    return x.map((limb) =>
+      f64x2.add(
+        v128.shuffle64(limb, limb, 0, 0),
+        v128.xor(v128.shuffle64(limb, limb, 1, 1), v128.const64(0n, 1n << 63n)),
+      ),
+    );
+  }
+
+  /** The sign bit of a double, where bit 0 is set. */
+  signs(low: Expr<"i32">, high: Expr<"i32">): Expr<"v128"> {
+    const sign = (value: Expr<"i32">) => i64x2.splat(i64.shl(i64.extendU(value), i64.const(63n)));
+    return v128.shuffle64(sign(low), sign(high), 0, 2);
+  }
+
+  negateBy(mask: Expr<"v128">, a: Element): Element {
+    return a.map((limb) => v128.xor(limb, mask));
+  }
+
+  #double(value: number): Expr<"v128"> {
+    return this.#pool.vector(bitsOf(value), this.half);
+  }
+
+  #bits(value: bigint): Expr<"v128"> {
+    return this.#pool.vector(value, this.half);
+  }
+
+  #product(): Product {
+    return new Product(this.#f, this.#columns, this.#c1, this.#c2, this.#high, (bits) =>
+      this.#bits(bits),
+    );
+  }
+
+  #schoolbook(product: Product, a: Element, b: Element): void {
+    for (let i = 0; i < LIMBS; i++) {
+      this.#f.set(this.#digit, at(a, i));
+      for (let j = 0; j < LIMBS; j++) product.add(this.#digit, at(b, j), i + j);
+    }
+  }
+
+  #reduceProduct(product: Product, dst: Variable): void {
+    const { digits, inverses } = this.#constants;
+    for (let i = 0; i < FOLDED; i++) product.takeDigit(i, at(this.#low, i));
+    for (let i = 0; i < FOLDED; i++) {
+      (inverses[FOLDED - i] as readonly bigint[]).forEach((digit, j) => {
+        product.add(at(this.#low, i), this.#double(Number(digit)), FOLDED + j);
+      });
+    }
+    for (let i = FOLDED; i < LIMBS; i++) {
+      const m = at(this.#low, 0);
+      product.takeDigit(i, m);
+      this.#montgomeryDigit(m);
+      for (let j = 1; j < LIMBS; j++) {
+        product.add(m, this.#double(Number(digits[j])), i + j);
+      }
+      product.addHigh(m, this.#double(Number(digits[0])), i);
+    }
+    for (let k = LIMBS; k < 2 * LIMBS - 1; k++) product.takeDigit(k, at(this.#out, k - LIMBS));
+    product.takeTop(2 * LIMBS - 1, at(this.#out, LIMBS - 1));
+    this.set(dst, this.#out);
+  }
+
+  /** m = lo(m mu) */
+  #montgomeryDigit(m: Local<"v128">): void {
+    const f = this.#f;
+    const mu = this.#double(Number(this.#constants.mu));
+    f.set(this.#high, f64x2.relaxedMadd(m, mu, this.#c1));
+    f.set(
+      m,
+      f64x2.sub(f64x2.relaxedMadd(m, mu, f64x2.sub(this.#c2, this.#high)), this.#double(LOW_BIAS)),
+    );
+  }
+
+  /** max |a_i| max |b_j| <= 2^102, and no infinity, in a debug build. */
+  #assertBounds(a: Element, b: Element): void {
+    if (!this.#constants.checked) return;
+    const f = this.#f;
+    const [sizeA, sizeB] = [f.local("v128"), f.local("v128")];
+    for (const [size, limbs] of [
+      [sizeA, a],
+      [sizeB, b],
+    ] as const) {
+      f.set(size, this.#double(0));
+      for (const limb of limbs) f.set(size, f64x2.max(size, f64x2.abs(limb)));
+    }
+    const isOut = v128.anyTrue(f64x2.gt(f64x2.mul(sizeA, sizeB), this.#double(2 ** 102)));
+    const trap = f.capture(() => f.if(isOut, () => f.unreachable()));
+    f.do(trap.flat());
+  }
+}
+
+/** The columns of one product, with the biases that their sums have gathered. */
+class Product {
+  /** What the digits taken from a column are made positive with: a multiple of 2^52. */
+  static readonly #OFFSET = 1n << 62n;
+  readonly #f: FunctionWriter;
+  readonly #columns: readonly Local<"v128">[];
+  readonly #c1: Local<"v128">;
+  readonly #c2: Local<"v128">;
+  readonly #high: Local<"v128">;
+  readonly #constant: (bits: bigint) => Expr<"v128">;
+  /** Sum of biases in each column; undefined while the column is empty. */
+  readonly #bias: (bigint | undefined)[] = [];
+
+  constructor(
+    f: FunctionWriter,
+    columns: readonly Local<"v128">[],
+    c1: Local<"v128">,
+    c2: Local<"v128">,
+    high: Local<"v128">,
+    constant: (bits: bigint) => Expr<"v128">,
+  ) {
+    this.#f = f;
+    this.#columns = columns;
+    this.#c1 = c1;
+    this.#c2 = c2;
+    this.#high = high;
+    this.#constant = constant;
+  }
+
+  /** Adds x y into columns `column` and `column + 1`. */
+  add(x: Expr<"v128">, y: Expr<"v128">, column: number): void {
+    this.#f.set(this.#high, f64x2.relaxedMadd(x, y, this.#c1));
+    const low = f64x2.relaxedMadd(x, y, f64x2.sub(this.#c2, this.#high));
+    this.#accumulate(column, low, bitsOf(LOW_BIAS));
+    this.#accumulate(column + 1, this.#high, bitsOf(C1));
+  }
+
+  /** Adds the high part of x y alone, for a column whose low part is known to cancel. */
+  addHigh(x: Expr<"v128">, y: Expr<"v128">, column: number): void {
+    this.#f.set(this.#high, f64x2.relaxedMadd(x, y, this.#c1));
+    this.#accumulate(column + 1, this.#high, bitsOf(C1));
+  }
+
+  /**
+   * dst = the column's signed low digit; the rest is carried into the next column. Adding
+   * 2^62 + 2^50 first makes the sum positive, so that a logical shift is a floor (an arithmetic
+   * shift of 64-bit lanes is several instructions on x64); the carry's 2^62 / 2^51 is a bias.
+   */
+  takeDigit(column: number, dst: Local<"v128">): void {
+    const f = this.#f;
+    const c = this.#unbias(column, Product.#OFFSET + HALF_BASE);
+    this.#accumulate(column + 1, i64x2.shrU(c, BITS), Product.#OFFSET >> W);
+    const exponent = this.#constant(bitsOf(2 ** 52));
+    const low = v128.or(v128.and(c, this.#constant(BASE - 1n)), exponent);
+    f.set(dst, f64x2.sub(low, this.#constant(bitsOf(2 ** 52 + Number(HALF_BASE)))));
+  }
+
+  /** dst = the whole column as a double. */
+  takeTop(column: number, dst: Local<"v128">): void {
+    const c = this.#unbias(column, bitsOf(LOW_BIAS));
+    this.#f.set(dst, f64x2.sub(c, this.#constant(bitsOf(LOW_BIAS))));
+  }
+
+  #accumulate(column: number, value: Expr<"v128">, bias: bigint): void {
+    const c = at(this.#columns, column);
+    const before = this.#bias[column];
+    this.#f.set(c, before === undefined ? value : i64x2.add(c, value));
+    this.#bias[column] = (before ?? 0n) + bias;
+  }
+
+  /** The column's local, holding its true sum + offset. */
+  #unbias(column: number, offset: bigint): Local<"v128"> {
+    const c = at(this.#columns, column);
+    this.#f.set(c, i64x2.add(c, this.#constant(offset - (this.#bias[column] ?? 0n))));
+    this.#bias[column] = offset;
+    return c;
+  }
+}
+
+function at<T>(items: readonly T[], i: number): T {
+  return items[i] as T;
+}

@@ -1,0 +1,152 @@
+/**
+ * Arithmetic in a prime field on four numbers at once, while a kernel is being written.
+ *
+ * **Lanes.** Numbers are handled as *quads*: limb i of four numbers lies in 32 consecutive bytes, as
+ * two vectors of two lanes, the *halves*. Kernels are written for one half, and the writer
+ * (`Kernel.forHalves`) emits both halves statement by statement. V8's revectorizer then finds
+ * neighbouring 128-bit operations on neighbouring addresses and makes one 256-bit operation of each
+ * pair; an engine without it runs the same bytes as they stand. For that, a kernel keeps four rules:
+ * at most one load of a number's limb in a statement, all stores at the end of a straight piece of
+ * code and to neighbouring addresses, constants spread over 32 bytes (`ConstantPool`), and vectors
+ * that live from one round of a loop to the next in memory.
+ *
+ * **Limbs.** A number x stands for x / R mod p (Montgomery form) and is kept as signed limbs,
+ * x = sum limb_i 2^(i * limbBits), without a canonical form: sums and differences are formed limb by
+ * limb, with no carry and no reduction. `mul` brings limbs and value back into bounds; `reduce` does
+ * it for sums. Each representation says how much may be added up in between.
+ */
+import {
+  type Expr,
+  type FunctionWriter,
+  i32,
+  type Local,
+  ModuleWriter,
+  type Statement,
+  v128,
+} from "./emitter.ts";
+
+/** A quad's half as expressions, limb 0 first. Each use evaluates again. */
+export type Element = readonly Expr<"v128">[];
+/** A quad's half in local variables. */
+export type Variable = readonly Local<"v128">[];
+
+/** What a representation is, apart from code. */
+export interface VectorField {
+  /** p */
+  readonly modulus: bigint;
+  /** R, a power of two: the number x stands for x / R mod p. */
+  readonly radix: bigint;
+  readonly limbs: number;
+  readonly limbBits: number;
+  /** The 64 bits of each limb of x, |x| < p; x as it is (bring it into Montgomery form first). */
+  limbsOf(x: bigint): bigint[];
+  /** The other way round: x, not reduced. */
+  valueOf(limbs: readonly bigint[]): bigint;
+  /** Ready to write code into one function for one half. Allocates its locals. */
+  arithmetic(f: FunctionWriter, half: Half, constants: ConstantPool): Arithmetic;
+  /** A limb in memory as an integer. */
+  loadLimb(address: Expr<"i32">, offset: number): Expr<"i64">;
+  /** @param value  |value| < 2^limbBits */
+  storeLimb(address: Expr<"i32">, value: Expr<"i64">, offset: number): Statement;
+}
+
+/** Code in one half of one function. `dst` may be an operand too. */
+export interface Arithmetic {
+  readonly half: Half;
+  variable(): Variable;
+  /** The quad at address + offset, this half. */
+  load(address: Expr<"i32">, offset: number): Element;
+  /** Stores that belong at the end of a kernel's straight code. */
+  store(address: Expr<"i32">, offset: number, value: Element): void;
+  set(dst: Variable, value: Element): void;
+  add(a: Element, b: Element): Element;
+  sub(a: Element, b: Element): Element;
+  neg(a: Element): Element;
+  /** dst = a b / R, with limbs and value in bounds. */
+  mul(dst: Variable, a: Element, b: Element): void;
+  /** dst = (a b + c d) / R. */
+  mulSum(dst: Variable, a: Element, b: Element, c: Element, d: Element): void;
+  /** dst = a^2 / R. */
+  square(dst: Variable, a: Element): void;
+  /** Brings a sum's limbs and value back into bounds, keeping it mod p. */
+  reduce(variable: Variable): void;
+  /** Limbs of two packed integers. @param words  4 x 64 bits of each, little-endian. */
+  unpack(dst: Variable, words: readonly Expr<"v128">[]): void;
+  /** Within this half: the sum of its two lanes, and lane 0 minus lane 1. */
+  butterfly(x: Element): Element;
+  /** A mask for `negateBy` from two integers whose bit 0 says whether to negate. */
+  signs(low: Expr<"i32">, high: Expr<"i32">): Expr<"v128">;
+  negateBy(mask: Expr<"v128">, a: Element): Element;
+}
+
+/** 0 for lanes 0 and 1, 1 for lanes 2 and 3. */
+export type Half = 0 | 1;
+
+/** Bytes of a quad's vector in one half. */
+export const HALF_BYTES = 16;
+/** Bytes from one limb of a quad to the next. */
+export const LIMB_STRIDE = 32;
+
+/**
+ * Constants for vector code: each is spread over 32 bytes of memory, because V8 loads a constant
+ * from memory cheaper than it makes one, and so that both halves find theirs.
+ */
+export class ConstantPool {
+  readonly #base: number;
+  readonly #addresses = new Map<bigint, number>();
+
+  /** @param base  Address, a multiple of 32. */
+  constructor(base: number) {
+    this.#base = base;
+  }
+
+  /** Bytes in use from the base on. */
+  get size(): number {
+    return LIMB_STRIDE * this.#addresses.size;
+  }
+
+  /** The 64 bits in both lanes. */
+  vector(bits: bigint, half: Half): Expr<"v128"> {
+    const key = BigInt.asUintN(64, bits);
+    const address = this.#addresses.get(key) ?? this.#base + this.size;
+    this.#addresses.set(key, address);
+    return v128.load(i32.const(0), address + HALF_BYTES * half);
+  }
+
+  /** Writes the constants to where the code expects them. */
+  write(memory: ArrayBufferLike): void {
+    for (const [bits, address] of this.#addresses) {
+      new BigUint64Array(memory, address, LIMB_STRIDE / 8).fill(bits);
+    }
+  }
+}
+
+/** A module under construction together with its constants. */
+export class KernelWriter {
+  readonly module = new ModuleWriter();
+  readonly constants: ConstantPool;
+
+  /** @param constantBase  Where the constants will lie. */
+  constructor(constantBase: number) {
+    this.constants = new ConstantPool(constantBase);
+  }
+
+  /** Arithmetic for both halves of a function. Make it before the loop, so that locals are shared. */
+  halves(f: FunctionWriter, field: VectorField): readonly [Arithmetic, Arithmetic] {
+    return [field.arithmetic(f, 0, this.constants), field.arithmetic(f, 1, this.constants)];
+  }
+}
+
+/** Writes the same code for two halves, interleaved statement by statement. */
+export function forHalves<T>(
+  f: FunctionWriter,
+  halves: readonly [T, T],
+  write: (half: T) => void,
+): void {
+  const first = f.capture(() => write(halves[0]));
+  const second = f.capture(() => write(halves[1]));
+  if (first.length !== second.length) throw new Error("halves differ: the code asks which it is");
+  first.forEach((statement, i) => {
+    f.do(statement, second[i] as Statement);
+  });
+}
