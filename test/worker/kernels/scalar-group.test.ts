@@ -12,10 +12,11 @@ import {
   toBytesLE,
   writeLE,
 } from "../../../worker/field.ts";
+import { compileProgram } from "../../../worker/kernels/scalar/program.ts";
 import { Tower } from "../../../worker/kernels/tower.ts";
 import { canonical } from "./scalar-instance.ts";
 
-const tower = Tower.open(undefined, { isChecked: true });
+const tower = Tower.open(compileProgram({ isChecked: true }));
 
 /** Multiples of the generators by noble, in our form. */
 function g1(k: bigint): G1Point {
@@ -143,9 +144,9 @@ describe("worker / kernels / tower horner", () => {
   });
 });
 
-describe("worker / kernels / tower module", () => {
+describe("worker / kernels / tower program", () => {
   it("serves another instance, which has a memory of its own", () => {
-    const other = Tower.open(tower.module, { isChecked: true });
+    const other = Tower.open(structuredClone(tower.machine.program));
     const points = g1Bytes([g1(3n), g1(4n)]);
     expect(other.hornerG1(points, 1)).toEqual(g1(11n));
     expect(tower.hornerG1(points, 2)).toEqual(g1(19n));

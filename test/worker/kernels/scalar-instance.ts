@@ -36,7 +36,7 @@ export function scalarInstance(write: (assembly: Assembly) => void): ScalarInsta
   const kernels = exports as Record<string, (...args: number[]) => number>;
   const bytes = new Uint8Array(memory.buffer);
   const view = new DataView(memory.buffer);
-  assembly.writeConstants(view);
+  for (const constant of assembly.constants()) bytes.set(constant.bytes, constant.address);
   const each = (address: number, elements: number, read: (at: number) => bigint) =>
     Array.from({ length: elements }, (_, i) => read(address + FQ_BYTES * i));
   const put: ScalarInstance["put"] = (address, ...values) => {

@@ -16,7 +16,7 @@ export interface AssemblyOptions {
 export class Assembly {
   readonly module = new ModuleWriter();
   readonly isChecked: boolean;
-  readonly #constants: { readonly address: number; readonly value: bigint }[] = [];
+  readonly #constants: { readonly address: number; readonly values: readonly bigint[] }[] = [];
   #end = 0;
 
   constructor({ isChecked }: AssemblyOptions) {
@@ -38,14 +38,18 @@ export class Assembly {
   /** Consecutive elements of Fq that every instance has in its memory, as they stand. */
   constant(...values: bigint[]): Expr<"i32"> {
     const address = this.take(FQ_BYTES * values.length);
-    for (const [i, value] of values.entries()) {
-      this.#constants.push({ address: address + FQ_BYTES * i, value });
-    }
+    this.#constants.push({ address, values });
     return i32.const(address);
   }
 
-  writeConstants(view: DataView): void {
-    for (const { address, value } of this.#constants) writeElement(view, address, value);
+  /** What every instance has to have in its memory before the first call. */
+  constants(): { address: number; bytes: Uint8Array }[] {
+    return this.#constants.map(({ address, values }) => {
+      const bytes = new Uint8Array(FQ_BYTES * values.length);
+      const view = new DataView(bytes.buffer);
+      for (const [i, value] of values.entries()) writeElement(view, FQ_BYTES * i, value);
+      return { address, bytes };
+    });
   }
 
   get pages(): number {

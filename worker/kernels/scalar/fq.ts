@@ -30,7 +30,7 @@ export interface PrimeField {
   readonly add: FunctionWriter;
   /** (d, a, b): d = a - b, carried; bounds add. */
   readonly subtract: FunctionWriter;
-  /** (d, a): d = a with bound 1, from bound 60. */
+  /** (d, a): d = a with bound 1, from bound 100. */
   readonly reduce: FunctionWriter;
   /** (d, a): d = -a. */
   readonly negate: FunctionWriter;
@@ -188,7 +188,7 @@ const PER_PRIME = ((1n << (QUOTIENT_BITS + TOP_WEIGHT)) + BASE_FIELD / 2n) / BAS
  * Stores digits (of any size below 2^60) with bound 1 and unique: subtracts the multiple of p that
  * is nearest, judged by the top digit, and carries from the lowest digit up.
  *
- * For |value| <= 60 p the quotient is off by at most 60 * 2^-19 (its constant) and 60 * 2^-22 (the
+ * For |value| <= 100 p the quotient is off by at most 100 * 2^-19 (its constant) and 100 * 2^-22 (the
  * digits below the top one), so |result| <= 0.501 p.
  */
 export function storeNearest(

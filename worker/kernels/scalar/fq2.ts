@@ -9,6 +9,8 @@ import {
   loadDigits,
   type PrimeField,
   productColumn,
+  scaled,
+  storeNearest,
   storeReduced,
   writeIsZero,
   writeLinear,
@@ -150,4 +152,61 @@ function writeInversion(
     f.call(scale, d, a, norm);
     f.call(fq.negate, component(d, 1), component(d, 1));
   });
+}
+
+/** A small Gaussian integer, real + imaginary i. */
+export type Gaussian = readonly [real: bigint, imaginary: bigint];
+
+/** 9 + i, which is neither a square nor a cube in Fq2; the tower is built on it. */
+export const XI: Gaussian = [9n, 1n];
+
+export function minus([real, imaginary]: Gaussian): Gaussian {
+  return [-real, -imaginary];
+}
+
+/**
+ * Writes (d, x...): d = sum of coefficient * x, reduced once, of bound 1. The operands' bounds times
+ * |real| + |imaginary| may add up to 100.
+ */
+export function writeCombination(
+  { module }: Assembly,
+  name: string,
+  ...coefficients: Gaussian[]
+): FunctionWriter {
+  const parameters = Array.from({ length: 1 + coefficients.length }, () => "i32" as const);
+  return module.define(name, parameters, [], (f, d, ...operands) => {
+    const [real, imaginary] = [f.locals("i64", LIMBS), f.locals("i64", LIMBS)];
+    const [x, y] = [f.local("i64"), f.local("i64")];
+    for (let i = 0; i < LIMBS; i++) {
+      for (const [o, operand] of operands.entries()) {
+        const [re, im] = coefficients[o] as Gaussian;
+        f.set(x, i64.load32S(operand, 4 * i));
+        f.set(y, i64.load32S(operand, FQ_BYTES + 4 * i));
+        accumulate(f, real[i] as Local<"i64">, [re, x], [-im, y], o === 0);
+        accumulate(f, imaginary[i] as Local<"i64">, [re, y], [im, x], o === 0);
+      }
+    }
+    storeNearest(f, d as Expr<"i32">, real);
+    storeNearest(f, d as Expr<"i32">, imaginary, FQ_BYTES);
+  });
+}
+
+type Term = readonly [coefficient: bigint, value: Expr<"i64">];
+
+/** sum += the terms, or sum = the terms if it is the first time. */
+function accumulate(
+  f: FunctionWriter,
+  sum: Local<"i64">,
+  first: Term,
+  second: Term,
+  isFirstTime: boolean,
+): void {
+  let value: Expr<"i64"> | undefined = isFirstTime ? undefined : sum;
+  for (const [coefficient, term] of [first, second]) {
+    if (coefficient === 0n) continue;
+    if (value === undefined) value = scaled(term, coefficient);
+    else if (coefficient === -1n) value = i64.sub(value, term);
+    else value = i64.add(value, scaled(term, coefficient));
+  }
+  f.set(sum, value ?? i64.const(0n));
 }

@@ -18,6 +18,7 @@ export interface CoordinateField {
   readonly square: FunctionWriter;
   readonly subtract: FunctionWriter;
   readonly reduce: FunctionWriter;
+  readonly negate: FunctionWriter;
   readonly isZero: FunctionWriter;
   /** Montgomery form to Montgomery form, bound 1 to bound 1, not 0. */
   readonly invert: FunctionWriter;
