@@ -1,6 +1,10 @@
-// Refreshes what the README repeats from elsewhere: the example's code, the settings, the costs. `npm run readme`.
+// Refreshes what the README repeats from elsewhere: the example's code, the settings, the costs, the benchmark's table
+// and plots. `npm run readme`.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writePlots } from "../bench/report/plots.ts";
+import { speedBlock } from "../bench/report/readme.ts";
+import { type BenchResult, parseResult } from "../bench/report/result.ts";
 import { optionsTable } from "../prover/config.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -23,6 +27,7 @@ export async function refreshed(text: string): Promise<string> {
     code: `\`\`\`ts\n${await read("docs/examples/prove.ts")}\`\`\``,
     costs: await costsTable(),
     settings: optionsTable(),
+    speed: speedBlock(await latestResult()),
   };
   return Object.entries(parts).reduce((readme, [name, content]) => {
     const [begin, end] = [`<!-- begin: ${name} -->`, `<!-- end: ${name} -->`];
@@ -30,6 +35,11 @@ export async function refreshed(text: string): Promise<string> {
     if (from < 0 || to < from) throw new Error(`README.md: expected "${begin}" and then "${end}"`);
     return `${readme.slice(0, from + begin.length)}\n${content}\n${readme.slice(to)}`;
   }, text);
+}
+
+/** The run that `bench/results` shows. */
+async function latestResult(): Promise<BenchResult> {
+  return parseResult(JSON.parse(await read("bench/results/latest.json")));
 }
 
 async function costsTable(): Promise<string> {
@@ -51,4 +61,6 @@ async function costsTable(): Promise<string> {
 if (import.meta.main) {
   const path = join(root, "README.md");
   await writeFile(path, await refreshed(await readFile(path, "utf8")));
+  const latest = await latestResult();
+  if (!latest.isQuick) await writePlots(join(root, "docs/plots"), latest);
 }

@@ -3,7 +3,13 @@ import { bestRate, judgeBars, latencyMs, ourId } from "./bars.ts";
 import type { BenchResult } from "./result.ts";
 import { markdownTable, shortNumber } from "./table.ts";
 
-/** Markdown; the circuits are those on which a run counts proofs per second. */
+/** Load of a core before a run, above which the README says that the machine was not ours alone. */
+const QUIET_LOAD = 0.25;
+
+/**
+ * Markdown; the circuits are those on which a run counts proofs per second. A quick run has no plots:
+ * its lines would show chance.
+ */
 export function speedBlock(result: BenchResult): string {
   const provers = [ourId(result), ...peersOf(result)];
   const counted = new Set(result.throughput.map(({ fixture }) => fixture));
@@ -22,7 +28,9 @@ export function speedBlock(result: BenchResult): string {
     ...provers.map((prover) => cell(latencyMs(result, id, prover))),
     ...provers.map((prover) => cell(perMinute(bestRate(result, id, prover)))),
   ]);
-  return `${markdownTable(header, rows)}\n\n${provenance(result)}`;
+  const plot = "![Time of one proof by size of the circuit](docs/plots/time-by-size.svg)";
+  const parts = [markdownTable(header, rows), provenance(result), result.isQuick ? "" : plot];
+  return parts.filter((part) => part !== "").join("\n\n");
 }
 
 function provenance(result: BenchResult): string {
@@ -30,9 +38,11 @@ function provenance(result: BenchResult): string {
   const { cpu, cores, node } = machine;
   const bars = judgeBars(result);
   const count = (state: string) => bars.filter((bar) => bar.state === state).length;
+  const load = machine.loadAverage[0] ?? 0;
+  const isShared = load > cores * QUIET_LOAD;
   const rough = isQuick ? "A short run with rough numbers" : "One run";
   return [
-    `${rough}, the provers taking turns, keys loaded, from witness file to proof (ours: verified), medians:`,
+    `${rough}${isShared ? `, on a machine that others used too (load ${load})` : ""}, the provers taking turns, keys loaded, from witness file to proof (ours: verified), medians:`,
     `${cpu}, ${cores} cores, Node ${node}, commit ${commit.id}, ${startedAt.slice(0, 10)}.`,
     `Of ${bars.length} bars ${count("met")} are met, ${count("not met")} are not and ${count("not measured")} were not measured; all numbers: [bench/results/latest.json](bench/results/latest.json).`,
   ].join(" ");

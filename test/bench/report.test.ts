@@ -75,6 +75,16 @@ describe("speedBlock", () => {
     expect(end).toMatch(/Of 13 bars \d+ are met, \d+ are not and \d+ were not measured/);
   });
 
+  it("says when a run was short or the machine shared, and shows no plot of a short one", () => {
+    const [full, quick] = [sampleResult(), sampleResult({ isQuick: true })].map(speedBlock);
+    expect(full).toContain("docs/plots/time-by-size.svg");
+    expect(full).not.toMatch(/rough|others used/);
+    expect(quick).toContain("A short run with rough numbers, the provers");
+    expect(quick).not.toContain(".svg");
+    const machine = { ...sampleResult().machine, loadAverage: [1.5, 0, 0] };
+    expect(speedBlock(sampleResult({ machine }))).toContain("others used too (load 1.5)");
+  });
+
   it("has a dash where a prover was not measured", () => {
     const latency = latencies("dense-16", { wasm: 500 });
     expect(speedBlock(sampleResult({ latency }))).toContain("| 500 | – | – | 246 |");
