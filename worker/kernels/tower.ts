@@ -124,19 +124,21 @@ export class Tower {
     }
     const { machine } = this;
     const { buffer, bufferBytes } = machine.program;
-    machine.call(`${group.name}.clear`, group.total);
     const partBytes = bufferBytes - (bufferBytes % recordBytes);
-    // From the last part to the first, as the points within a part.
-    for (let end = points.length; end > 0; ) {
-      const start = Math.max(0, end - partBytes);
-      machine.bytes.set(points.subarray(start, end), buffer);
-      const count = (end - start) / recordBytes;
-      machine.call(`${group.name}.horner`, group.total, buffer, count, shift);
-      end = start;
+    try {
+      machine.call(`${group.name}.clear`, group.total);
+      // From the last part to the first, as the points within a part.
+      for (let end = points.length; end > 0; ) {
+        const start = Math.max(0, end - partBytes);
+        machine.bytes.set(points.subarray(start, end), buffer);
+        const count = (end - start) / recordBytes;
+        machine.call(`${group.name}.horner`, group.total, buffer, count, shift);
+        end = start;
+      }
+      return machine.leave(group, group.total);
+    } finally {
+      machine.wipe();
     }
-    const coordinates = machine.leave(group, group.total);
-    machine.wipe();
-    return coordinates;
   }
 
   #sum<Point>(
@@ -146,21 +148,23 @@ export class Tower {
   ): bigint[] {
     const { machine } = this;
     const { termCapacity, buffer } = machine.program;
-    machine.call(`${group.name}.clear`, group.total);
-    for (let start = 0; start < terms.length; start += termCapacity) {
-      const part = terms.slice(start, start + termCapacity);
-      for (const [i, { point }] of part.entries()) {
-        machine.writeWords(buffer, ...coordinatesOf(point));
-        machine.call(`${group.name}.tabulate`, group.tables + group.tableBytes * i, buffer);
+    try {
+      machine.call(`${group.name}.clear`, group.total);
+      for (let start = 0; start < terms.length; start += termCapacity) {
+        const part = terms.slice(start, start + termCapacity);
+        for (const [i, { point }] of part.entries()) {
+          machine.writeWords(buffer, ...coordinatesOf(point));
+          machine.call(`${group.name}.tabulate`, group.tables + group.tableBytes * i, buffer);
+        }
+        machine.addMultiples(
+          group,
+          part.map(({ factor }) => factor),
+        );
       }
-      machine.addMultiples(
-        group,
-        part.map(({ factor }) => factor),
-      );
+      return machine.leave(group, group.total);
+    } finally {
+      machine.wipe();
     }
-    const coordinates = machine.leave(group, group.total);
-    machine.wipe();
-    return coordinates;
   }
 }
 

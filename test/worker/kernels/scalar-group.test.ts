@@ -144,6 +144,78 @@ describe("worker / kernels / tower horner", () => {
   });
 });
 
+describe("worker / kernels / tower sumOfMultiples", () => {
+  const factor = fc.oneof(
+    fc.constantFrom(0n, 1n, 2n, 15n, 16n, 17n, 31n, 32n, R - 1n, R, R + 1n, 2n ** 256n - 1n),
+    fc.integer({ min: 0, max: 255 }).map((k) => 2n ** BigInt(k)),
+    fc.bigInt({ min: 0n, max: R - 1n }),
+  );
+  const terms = (maxLength: number) => fc.array(fc.tuple(logarithm, factor), { maxLength });
+  const check = (pairs: readonly (readonly [bigint, bigint])[]) => {
+    const sum = pairs.reduce((total, [k, by]) => total + k * by, 0n);
+    const of = <T>(lift: (k: bigint) => T) =>
+      pairs.map(([k, by]) => ({ point: lift(k), factor: by }));
+    expect(tower.sumOfMultiplesG1(of(g1))).toEqual(g1(sum));
+    expect(tower.sumOfMultiplesG2(of(g2))).toEqual(g2(sum));
+  };
+
+  it("equals the sum of products in both groups, for any points and factors", () => {
+    fc.assert(fc.property(terms(6), check), { numRuns: 80 });
+  });
+
+  it("adds equal points, cancels opposite ones and takes more terms than fit at once", () => {
+    check([]);
+    for (const by of [0n, 1n, 2n, 3n, 2n ** 200n - 1n, R]) {
+      check([[5n, by]]);
+      check([
+        [5n, by],
+        [5n, by],
+      ]);
+      check([
+        [5n, by],
+        [-5n, by],
+      ]);
+      check([
+        [5n, by],
+        [-5n, by],
+        [5n, by],
+      ]);
+    }
+    check(Array.from({ length: 70 }, (_, i): [bigint, bigint] => [BigInt(i % 3), BigInt(i * i)]));
+  });
+
+  it("refuses factors beyond 256 bits and negative ones", () => {
+    for (const by of [-1n, 2n ** 256n]) {
+      const term = { point: G1.generator, factor: by };
+      expect(() => tower.sumOfMultiplesG1([term])).toThrow(RangeError);
+    }
+  });
+});
+
+describe("worker / kernels / tower memory", () => {
+  it("holds nothing of points and factors after a sum, nor of elements after wipe", () => {
+    const fresh = Tower.open(tower.machine.program);
+    const before = fresh.machine.bytes.slice();
+    const same = () => Buffer.compare(before, fresh.machine.bytes) === 0;
+    const points = g1Bytes([g1(3n), g1(4n)]);
+    fresh.hornerG1(points, 3);
+    expect(same()).toBe(true);
+    fresh.hornerG2(g2Bytes([g2(3n), g2(4n)]), 3);
+    expect(same()).toBe(true);
+    fresh.sumOfMultiplesG1([{ point: g1(3n), factor: R - 5n }]);
+    expect(same()).toBe(true);
+    fresh.sumOfMultiplesG2([{ point: g2(3n), factor: R - 5n }]);
+    expect(same()).toBe(true);
+    const refused = { point: g1(3n), factor: -1n };
+    expect(() => fresh.sumOfMultiplesG1([{ point: g1(3n), factor: 7n }, refused])).toThrow();
+    expect(same()).toBe(true);
+    fresh.invertBatch(points, points, 4, toBytesLE(5n));
+    expect(same()).toBe(false);
+    fresh.wipe();
+    expect(same()).toBe(true);
+  });
+});
+
 describe("worker / kernels / tower program", () => {
   it("serves another instance, which has a memory of its own", () => {
     const other = Tower.open(structuredClone(tower.machine.program));
