@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Contender, ContenderError } from "../../bench/contenders/contender.ts";
@@ -8,6 +8,7 @@ import type { Fixture } from "../../bench/fixtures/fixture.ts";
 import { MissingList, type Session, tryOpen } from "../../bench/measure/session.ts";
 import { Verifier } from "../../bench/measure/verifier.ts";
 import type { Options } from "../../bench/options.ts";
+import { ELEMENT_BYTES } from "../../worker/field.ts";
 import { fakePeer, smallFixture, temporaryFolder } from "./small-fixture.ts";
 
 let folder: string;
@@ -103,6 +104,20 @@ describe.each(["server", "command"] as const)("native prover as a %s", (protocol
     await expect(proveOnce(native(protocol, "refuses"))).rejects.toThrow(ContenderError);
     const absent = { name: "fake", path: join(folder, "none"), protocol };
     await expect(proveOnce(openNative(absent, 1, fixture, {}))).rejects.toThrow(ContenderError);
+  });
+});
+
+describe("Verifier", () => {
+  it("does not count a valid proof of another statement than the witness's", async () => {
+    const proved = await using(native("server"), (contender) => contender.prove());
+    const wtns = await readFile(fixture.wtnsPath);
+    // The values end the file: the constant 1, then this one.
+    const firstPublic = wtns.length - ELEMENT_BYTES * (2 ** fixture.log2 - 1);
+    wtns[firstPublic] = (wtns[firstPublic] as number) ^ 1;
+    const other = { ...fixture, id: "other", wtnsPath: join(folder, "other.wtns") };
+    await writeFile(other.wtnsPath, wtns);
+    await verifier.check(fixture, proved);
+    await expect(verifier.check(other, proved)).rejects.toThrow("other public signals");
   });
 });
 
