@@ -10,6 +10,8 @@
  * multiplication. Every implementation passes test/worker/conformance.ts.
  */
 import type { G1Point, G2Point } from "./curve.ts";
+import type { Proof } from "./proof.ts";
+import type { VerificationKey } from "./verification-key.ts";
 import type { Zkey } from "./zkey.ts";
 
 export interface Engine {
@@ -23,11 +25,13 @@ export interface Engine {
    */
   loadKey(zkey: Zkey): Promise<ResidentKey>;
   /**
-   * Whether the product of e(p, q) over all pairs is 1.
+   * Whether a proof verifies: coordinates canonical, points on their curves, B in its subgroup, and
+   * the pairing equation of `groth16.ts`. What is not so is `false`, not an error.
    *
-   * @param pairs  points of the two groups, subgroup checked by the caller; infinity is allowed.
+   * @param key  checked (`verificationKeyFromJson` or `parseZkey`).
+   * @param publicSignals  canonical, as many as the key has.
    */
-  isPairingProductOne(pairs: readonly (readonly [G1Point, G2Point])[]): Promise<boolean>;
+  verify(key: VerificationKey, publicSignals: readonly bigint[], proof: Proof): Promise<boolean>;
   /** Ends threads and frees what the engine holds. Idempotent. */
   close(): Promise<void>;
 }
@@ -45,21 +49,32 @@ export interface ResidentKey {
   release(): void;
 }
 
-/** One proof's work. Call `quotient` before a sum over section "h"; call `end` on every path. */
+/** One proof's work. Call `end` on every path. */
 export interface ProofRun {
   /**
-   * The quotient's values: with a, b, c the polynomials of degree < n that have the values <A_i, w>,
-   * <B_i, w> and their products at the n-th roots of unity, h_i = a b - c at the i-th root times a
-   * primitive root of order 2n. (There X^n - 1 is the constant -2, which the key's section "h"
-   * has absorbed.) Kept inside the run.
+   * All sums that a request asks for, in any order inside: an engine may merge terms, share what
+   * they have in common, and let several threads work on them. One call at a time.
+   *
+   * The scalars of section "h" are the quotient's values: with a, b, c the polynomials of degree < n
+   * that have the values <A_i, w>, <B_i, w> and their products at the n-th roots of unity,
+   * h_i = a b - c at the i-th root times a primitive root of order 2n. (There X^n - 1 is the constant
+   * -2, which the key's section "h" has absorbed.)
    */
-  quotient(checkpoint: Checkpoint): Promise<void>;
-  /** The sum of the terms in G1. */
-  sumG1(terms: readonly G1Term[], checkpoint: Checkpoint): Promise<G1Point>;
-  /** The sum of the terms in G2. */
-  sumG2(terms: readonly G2Term[], checkpoint: Checkpoint): Promise<G2Point>;
+  sums(request: SumRequest, checkpoint: Checkpoint): Promise<Sums>;
   /** Waits for what still runs and wipes everything derived from the witness. Idempotent. */
   end(): Promise<void>;
+}
+
+/** Up to eight terms with sections in all. */
+export interface SumRequest {
+  readonly g1: readonly (readonly G1Term[])[];
+  readonly g2: readonly (readonly G2Term[])[];
+}
+
+/** One point for each list of terms, in the same order. */
+export interface Sums {
+  readonly g1: readonly G1Point[];
+  readonly g2: readonly G2Point[];
 }
 
 /**

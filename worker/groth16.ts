@@ -14,10 +14,10 @@
  *     e(A, B) = e(alpha, beta) e(IC_0 + sum x_i IC_i, gamma) e(C, delta).
  */
 import { randomBytes } from "node:crypto";
-import { G1, G2 } from "./curve.ts";
+import type { G1Point, G2Point } from "./curve.ts";
 import type { Checkpoint, Engine, ResidentKey } from "./engine.ts";
 import { WorkError } from "./errors.ts";
-import { BASE_FIELD, ELEMENT_BYTES, readLE, SCALAR_FIELD } from "./field.ts";
+import { ELEMENT_BYTES, readLE, SCALAR_FIELD } from "./field.ts";
 import type { Proof } from "./proof.ts";
 import { failingConstraints, type R1cs } from "./r1cs.ts";
 import type { VerificationKey } from "./verification-key.ts";
@@ -58,9 +58,6 @@ export interface ProveOptions {
    */
   readonly randomness?: readonly [r: bigint, s: bigint];
 }
-
-/** Rough parts of the whole, by the additions in each sum; only progress depends on them. */
-const SHARE = { quotient: 0.08, a: 0.14, b: 0.38, c: 0.4 } as const;
 
 /** Makes a checked key ready in an engine. */
 export async function residentKey(engine: Engine, zkey: Zkey): Promise<ProvingKey> {
@@ -112,21 +109,9 @@ export async function verify(
   publicSignals: readonly bigint[],
   proof: Proof,
 ): Promise<boolean> {
-  const { a, b, c } = proof;
   if (publicSignals.length !== key.ic.length - 1) return false;
   if (publicSignals.some((signal) => signal < 0n || signal >= SCALAR_FIELD)) return false;
-  const coordinates = [a.x, a.y, ...b.x, ...b.y, c.x, c.y];
-  if (coordinates.some((value) => value < 0n || value >= BASE_FIELD)) return false;
-  if (!G1.isOnCurve(a) || !G1.isOnCurve(c) || !G2.isInSubgroup(b)) return false;
-  const inputs = G1.sum(
-    key.ic.map((point, i) => ({ point, factor: i === 0 ? 1n : (publicSignals[i - 1] as bigint) })),
-  );
-  return engine.isPairingProductOne([
-    [G1.negate(a), b],
-    [key.alpha1, key.beta2],
-    [inputs, key.gamma2],
-    [c, key.delta2],
-  ]);
+  return engine.verify(key, publicSignals, proof);
 }
 
 /** A uniform element of [0, r): 254 of 256 fresh random bits, drawn again if they are not below r. */
@@ -152,44 +137,49 @@ async function computeProof(
   const [r, s] = options.randomness ?? [randomScalar(), randomScalar()];
   const { beta1, delta1 } = key;
   const { alpha1, beta2, delta2 } = key.verificationKey;
-  const span = checkpointSpans(options);
+  const checkpoint = checkpointOf(options);
   const run = key.resident.begin(witness);
   try {
-    await run.quotient(span(SHARE.quotient));
-    const a = await run.sumG1(
-      [{ section: "a" }, { point: alpha1, factor: 1n }, { point: delta1, factor: r }],
-      span(SHARE.a),
+    const { g1, g2 } = await run.sums(
+      {
+        g1: [
+          [{ section: "a" }, { point: alpha1, factor: 1n }, { point: delta1, factor: r }],
+          [
+            { section: "c" },
+            { section: "h" },
+            { section: "b1", factor: r },
+            { point: beta1, factor: r },
+          ],
+        ],
+        g2: [[{ section: "b2" }, { point: beta2, factor: 1n }, { point: delta2, factor: s }]],
+      },
+      checkpoint,
     );
-    const b = await run.sumG2(
-      [{ section: "b2" }, { point: beta2, factor: 1n }, { point: delta2, factor: s }],
-      span(SHARE.b),
+    const [a, rest] = g1 as [G1Point, G1Point];
+    const [b] = g2 as [G2Point];
+    const last = await run.sums(
+      {
+        g1: [
+          [
+            { point: rest, factor: 1n },
+            { point: a, factor: s },
+          ],
+        ],
+        g2: [],
+      },
+      () => checkpoint(1),
     );
-    const c = await run.sumG1(
-      [
-        { section: "c" },
-        { section: "h" },
-        { section: "b1", factor: r },
-        { point: beta1, factor: r },
-        { point: a, factor: s },
-      ],
-      span(SHARE.c),
-    );
-    return { a, b, c };
+    return { a, b, c: last.g1[0] as G1Point };
   } finally {
     await run.end();
   }
 }
 
-/** Gives out checkpoints one operation after the other, each with its share of the whole. */
-function checkpointSpans({ isCancelled, onProgress }: ProveOptions) {
-  let base = 0;
-  return (share: number): Checkpoint => {
-    const start = base;
-    base += share;
-    return (done) => {
-      if (isCancelled?.()) throw cancelled();
-      onProgress?.("proving", start + share * done);
-    };
+/** Looks whether to stop, and shows how far the sums are. */
+function checkpointOf({ isCancelled, onProgress }: ProveOptions): Checkpoint {
+  return (done) => {
+    if (isCancelled?.()) throw cancelled();
+    onProgress?.("proving", done);
   };
 }
 

@@ -1,10 +1,19 @@
 import { describe } from "vitest";
 import { openFfjavascript } from "../../worker/engines/ffjavascript.ts";
 import { referenceEngine } from "../../worker/engines/reference.ts";
+import { openWasm } from "../../worker/engines/wasm.ts";
 import { conformance, type EngineUnderTest } from "./conformance.ts";
 
 const ENGINES: Record<string, EngineUnderTest> = {
   reference: { open: async () => referenceEngine, isFast: false },
+  "wasm, FMA kernels": {
+    open: async () => openWasm({ representation: "fma", revectorize: false }),
+    isFast: true,
+  },
+  "wasm, revectorized FMA kernels": {
+    open: async () => openWasm({ representation: "fma", revectorize: true }),
+    isFast: true,
+  },
   ffjavascript: { open: () => openFfjavascript({ threads: "one" }), isFast: true },
   "ffjavascript with its threads": {
     open: () => openFfjavascript({ threads: "all" }),

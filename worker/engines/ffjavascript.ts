@@ -10,12 +10,24 @@
 import { createRequire } from "node:module";
 import type { Curve, CurveGroup } from "ffjavascript";
 import { type Affine, type Fq2, G1, type G1Point, G2, type G2Point, type Group } from "../curve.ts";
-import type { Checkpoint, Engine, G1Term, G2Term, ProofRun, ResidentKey } from "../engine.ts";
+import type {
+  Checkpoint,
+  Engine,
+  G1Term,
+  G2Term,
+  ProofRun,
+  ResidentKey,
+  SumRequest,
+  Sums,
+} from "../engine.ts";
 import { WorkError } from "../errors.ts";
 import { ELEMENT_BYTES } from "../field.ts";
+import type { Proof } from "../proof.ts";
+import type { VerificationKey } from "../verification-key.ts";
 import { COEFFICIENT_BYTES, G1_BYTES, G2_BYTES, readG1, readG2, type Zkey } from "../zkey.ts";
 import { type RowChunk, rowChunks, sortedByConstraint } from "./ffjavascript-rows.ts";
 import { TaskQueue } from "./ffjavascript-tasks.ts";
+import { verifies } from "./reference.ts";
 
 /**
  * Points in one multi-scalar multiplication. ffjavascript then works in 22 pieces of 12 bits, some
@@ -112,6 +124,10 @@ class FfjavascriptEngine implements Engine {
     );
   }
 
+  verify(key: VerificationKey, publicSignals: readonly bigint[], proof: Proof): Promise<boolean> {
+    return verifies(key, publicSignals, proof, (pairs) => this.isPairingProductOne(pairs));
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -165,6 +181,20 @@ class FfjavascriptRun implements ProofRun {
     this.#witness = witness;
     this.#curve = curve;
     this.#queue = queue;
+  }
+
+  async sums({ g1, g2 }: SumRequest, checkpoint: Checkpoint): Promise<Sums> {
+    const parts = 1 + g1.length + g2.length;
+    const part = (i: number) => (done: number) => checkpoint((i + done) / parts);
+    if (g1.some((terms) => terms.some((term) => "section" in term && term.section === "h"))) {
+      await this.quotient(part(0));
+    }
+    const sums = { g1: [] as G1Point[], g2: [] as G2Point[] };
+    for (const [i, terms] of g1.entries()) sums.g1.push(await this.sumG1(terms, part(1 + i)));
+    for (const [i, terms] of g2.entries()) {
+      sums.g2.push(await this.sumG2(terms, part(1 + g1.length + i)));
+    }
+    return sums;
   }
 
   async quotient(checkpoint: Checkpoint): Promise<void> {

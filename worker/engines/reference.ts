@@ -2,18 +2,60 @@
  * The slow twin of every engine: bigints, one point and one scalar at a time, each line as in the
  * definition. The oracle of the tests, for circuits of some hundred wires; never used in service.
  */
-import { type Affine, type Fq2, G1, G2, type Group } from "../curve.ts";
-import type { Checkpoint, Engine, G1Term, G2Term, ProofRun, ResidentKey } from "../engine.ts";
-import { ELEMENT_BYTES, invert, mod, power, readLE, readViewLE, SCALAR_FIELD } from "../field.ts";
+import { type Affine, type Fq2, G1, type G1Point, G2, type G2Point, type Group } from "../curve.ts";
+import type {
+  Checkpoint,
+  Engine,
+  G1Term,
+  G2Term,
+  ProofRun,
+  ResidentKey,
+  SumRequest,
+  Sums,
+} from "../engine.ts";
+import {
+  BASE_FIELD,
+  ELEMENT_BYTES,
+  invert,
+  mod,
+  power,
+  readLE,
+  readViewLE,
+  SCALAR_FIELD,
+} from "../field.ts";
+import type { Proof } from "../proof.ts";
+import type { VerificationKey } from "../verification-key.ts";
 import { COEFFICIENT_BYTES, G1_BYTES, G2_BYTES, readG1, readG2, type Zkey } from "../zkey.ts";
 import { isPairingProductOne } from "./reference-pairing.ts";
 
 export const referenceEngine: Engine = {
   name: "reference",
   loadKey: async (zkey) => new ReferenceKey(zkey),
-  isPairingProductOne: async (pairs) => isPairingProductOne(pairs),
+  verify: (key, publicSignals, proof) =>
+    verifies(key, publicSignals, proof, async (pairs) => isPairingProductOne(pairs)),
   close: async () => undefined,
 };
+
+/** The equation of `groth16.ts`, and what makes it mean something. */
+export async function verifies(
+  key: VerificationKey,
+  publicSignals: readonly bigint[],
+  { a, b, c }: Proof,
+  pairingProductIsOne: (pairs: readonly (readonly [G1Point, G2Point])[]) => Promise<boolean>,
+): Promise<boolean> {
+  const coordinates = [a.x, a.y, ...b.x, ...b.y, c.x, c.y];
+  if (coordinates.some((value) => value < 0n || value >= BASE_FIELD)) return false;
+  if (!G1.isOnCurve(a) || !G1.isOnCurve(c) || !G2.isInSubgroup(b)) return false;
+  const inputs = G1.sum(
+    key.ic.map((point, i) => ({ point, factor: i === 0 ? 1n : (publicSignals[i - 1] as bigint) })),
+  );
+  return pairingProductIsOne([
+    [G1.negate(a), b],
+    [key.alpha1, key.beta2],
+    [inputs, key.gamma2],
+    [c, key.delta2],
+  ]);
+}
 
 class ReferenceKey implements ResidentKey {
   readonly #zkey: Zkey;
@@ -23,7 +65,7 @@ class ReferenceKey implements ResidentKey {
   }
 
   begin(witness: Uint8Array): ProofRun {
-    return new ReferenceRun(this.#zkey, elementsOf(witness));
+    return new ReferenceRun(this.#zkey, witness);
   }
 
   release(): void {}
@@ -31,46 +73,38 @@ class ReferenceKey implements ResidentKey {
 
 class ReferenceRun implements ProofRun {
   readonly #zkey: Zkey;
+  readonly #witnessBytes: Uint8Array;
   #witness: readonly bigint[];
   #quotient: readonly bigint[] = [];
 
-  constructor(zkey: Zkey, witness: readonly bigint[]) {
+  constructor(zkey: Zkey, witness: Uint8Array) {
     this.#zkey = zkey;
-    this.#witness = witness;
+    this.#witnessBytes = witness;
+    this.#witness = elementsOf(witness);
   }
 
-  async quotient(checkpoint: Checkpoint): Promise<void> {
-    const n = this.#zkey.domainSize;
-    const root = rootOfUnity(n);
-    const shift = rootOfUnity(2 * n);
-    const [a, b] = rowProducts(this.#zkey, this.#witness);
-    const c = a.map((value, i) => (value * (b[i] as bigint)) % SCALAR_FIELD);
-    const [onCosetA, onCosetB, onCosetC] = [a, b, c].map((values, k) => {
-      checkpoint(k / 3);
-      const polynomial = interpolate(values, root);
-      return values.map((_, i) =>
-        evaluate(polynomial, (shift * power(root, BigInt(i), SCALAR_FIELD)) % SCALAR_FIELD),
-      );
-    }) as [bigint[], bigint[], bigint[]];
-    this.#quotient = onCosetA.map((value, i) =>
-      mod(value * (onCosetB[i] as bigint) - (onCosetC[i] as bigint), SCALAR_FIELD),
-    );
-  }
-
-  async sumG1(terms: readonly G1Term[], checkpoint: Checkpoint) {
-    return sum(
-      G1,
-      terms.map((term) => this.#expandG1(term)),
-      checkpoint,
-    );
-  }
-
-  async sumG2(terms: readonly G2Term[], checkpoint: Checkpoint) {
-    return sum<Fq2>(
-      G2,
-      terms.map((term) => this.#expandG2(term)),
-      checkpoint,
-    );
+  async sums({ g1, g2 }: SumRequest, checkpoint: Checkpoint): Promise<Sums> {
+    const parts = g1.length + g2.length + 1;
+    const part = (i: number) => (done: number) => checkpoint((i + done) / parts);
+    if (g1.some((terms) => terms.some((term) => "section" in term && term.section === "h"))) {
+      this.#quotient = referenceQuotient(this.#zkey, this.#witnessBytes, part(0));
+    }
+    return {
+      g1: g1.map((terms, i) =>
+        sum(
+          G1,
+          terms.map((term) => this.#expandG1(term)),
+          part(1 + i),
+        ),
+      ),
+      g2: g2.map((terms, i) =>
+        sum<Fq2>(
+          G2,
+          terms.map((term) => this.#expandG2(term)),
+          part(1 + g1.length + i),
+        ),
+      ),
+    };
   }
 
   async end(): Promise<void> {
@@ -96,6 +130,33 @@ class ReferenceRun implements ProofRun {
     const view = viewOf(this.#zkey.b2);
     return products(this.#witness, term.factor, (i) => readG2(view, i * G2_BYTES));
   }
+}
+
+/**
+ * The quotient's values on the odd coset, as `ProofRun` defines them.
+ *
+ * @param witness  nVars x 32 B, canonical
+ */
+export function referenceQuotient(
+  zkey: Zkey,
+  witness: Uint8Array,
+  checkpoint: Checkpoint = () => undefined,
+): bigint[] {
+  const n = zkey.domainSize;
+  const root = rootOfUnity(n);
+  const shift = rootOfUnity(2 * n);
+  const [a, b] = rowProducts(zkey, elementsOf(witness));
+  const c = a.map((value, i) => (value * (b[i] as bigint)) % SCALAR_FIELD);
+  const [onCosetA, onCosetB, onCosetC] = [a, b, c].map((values, k) => {
+    checkpoint(k / 3);
+    const polynomial = interpolate(values, root);
+    return values.map((_, i) =>
+      evaluate(polynomial, (shift * power(root, BigInt(i), SCALAR_FIELD)) % SCALAR_FIELD),
+    );
+  }) as [bigint[], bigint[], bigint[]];
+  return onCosetA.map((value, i) =>
+    mod(value * (onCosetB[i] as bigint) - (onCosetC[i] as bigint), SCALAR_FIELD),
+  );
 }
 
 interface Product<T> {

@@ -1,56 +1,94 @@
 /**
- * The engine of our own: generated WebAssembly kernels over a key in shared memory.
+ * The engine of our own: generated WebAssembly kernels (`kernels/`) over a key in shared memory
+ * (`wasm/key.ts`), alone in its thread or with others that assist (`wasm/pieces.ts`).
  */
-import { G1, type G1Point, G2, type G2Point } from "../curve.ts";
-import type { Checkpoint, Engine, G1Term, G2Term, ProofRun, ResidentKey } from "../engine.ts";
-import { ELEMENT_BYTES, readLE, SCALAR_FIELD } from "../field.ts";
+import type { G1Point, G2Point } from "../curve.ts";
+import type {
+  Checkpoint,
+  Engine,
+  G1Term,
+  G2Term,
+  ProofRun,
+  ResidentKey,
+  SumRequest,
+  Sums,
+} from "../engine.ts";
+import { ELEMENT_BYTES, SCALAR_FIELD } from "../field.ts";
 import type { Degree } from "../kernels/curve.ts";
+import { Tower } from "../kernels/tower.ts";
+import { type PreparedKey, Verifier } from "../kernels/verifier.ts";
+import type { Proof } from "../proof.ts";
+import type { VerificationKey } from "../verification-key.ts";
 import type { Zkey } from "../zkey.ts";
-import { isPairingProductOne } from "./reference-pairing.ts";
-import { Inversion } from "./wasm/inversion.ts";
-import {
-  type CompiledKernels,
-  type CompileOptions,
-  compileKernels,
-  fieldsOf,
-  instantiate,
-  type Kernels,
-} from "./wasm/kernels.ts";
-import { grow, type Section, type SharedKey, writeKey } from "./wasm/key.ts";
-import { Msm, planOf, type Terms } from "./wasm/msm.ts";
-import { Quotient, takeQuotientBuffers } from "./wasm/quotient.ts";
-import { Region } from "./wasm/scratch.ts";
+import { referenceQuotient } from "./reference.ts";
+import { SCALE_ELEMENTS, Slot, slotBytesOf } from "./wasm/arena.ts";
+import { type CompiledKernels, type CompileOptions, compileKernels } from "./wasm/kernels.ts";
+import { type SharedKey, writeKey } from "./wasm/key.ts";
+import { planOf, type Terms } from "./wasm/msm.ts";
+import { Participant, type SumTask, stopPieces, termCount, writePieces } from "./wasm/pieces.ts";
 
-export async function openWasm(options: CompileOptions): Promise<Engine> {
-  return new WasmEngine(compileKernels(options));
+export interface WasmOptions extends CompileOptions {
+  /** Number of this thread among those that share keys; each has its own part of their memory. */
+  readonly slot?: number;
+  /** Already compiled elsewhere, with the same options. */
+  readonly kernels?: CompiledKernels;
 }
 
-class WasmEngine implements Engine {
-  readonly name = "wasm";
-  readonly #kernels: CompiledKernels;
+export function openWasm(options: WasmOptions): WasmEngine {
+  return new WasmEngine(options.kernels ?? compileKernels(options), options.slot ?? 0);
+}
 
-  constructor(kernels: CompiledKernels) {
-    this.#kernels = kernels;
+export class WasmEngine implements Engine {
+  readonly name = "wasm";
+  readonly kernels: CompiledKernels;
+  readonly #slot: number;
+  readonly #tower = Tower.open();
+  readonly #verifier = new Verifier(this.#tower);
+  readonly #prepared = new WeakMap<VerificationKey, PreparedKey>();
+
+  constructor(kernels: CompiledKernels, slot: number) {
+    this.kernels = kernels;
+    this.#slot = slot;
   }
 
   async loadKey(zkey: Zkey): Promise<ResidentKey> {
-    return new WasmKey(writeKey(this.#kernels, zkey));
+    const key = writeKey(this.kernels, zkey);
+    return this.adopt({ ...key, slotBytes: slotBytesOf(key, this.#tower) }, zkey);
   }
 
-  async isPairingProductOne(pairs: readonly (readonly [G1Point, G2Point])[]): Promise<boolean> {
-    return isPairingProductOne(pairs);
+  /** A key that another thread has loaded. */
+  adopt(shared: SharedKey, zkey: Zkey): ResidentKey {
+    return new WasmKey(shared, new Slot(shared, this.#slot, this.#tower), zkey);
+  }
+
+  async verify(
+    key: VerificationKey,
+    publicSignals: readonly bigint[],
+    proof: Proof,
+  ): Promise<boolean> {
+    const prepared = this.#prepared.get(key) ?? this.#verifier.prepare(key);
+    this.#prepared.set(key, prepared);
+    return this.#verifier.verify(prepared, publicSignals, proof);
   }
 
   async close(): Promise<void> {}
 }
 
-export class WasmKey implements ResidentKey {
-  readonly shared: SharedKey;
-  readonly arena: Arena;
+/**
+ * Share of small scalars from which a section stays unscaled. Its own buckets cost about 15 % more
+ * additions than merged ones.
+ */
+const MAX_SMALL_SHARE = 0.25;
 
-  constructor(shared: SharedKey) {
+class WasmKey implements ResidentKey {
+  readonly shared: SharedKey;
+  readonly slot: Slot;
+  readonly zkey: Zkey;
+
+  constructor(shared: SharedKey, slot: Slot, zkey: Zkey) {
     this.shared = shared;
-    this.arena = new Arena(shared, shared.end);
+    this.slot = slot;
+    this.zkey = zkey;
   }
 
   begin(witness: Uint8Array): ProofRun {
@@ -60,162 +98,198 @@ export class WasmKey implements ResidentKey {
   release(): void {}
 }
 
-class Arena {
-  readonly kernels: Kernels;
-  readonly witness: number;
-  readonly folded: number;
-  readonly quotientScalars: number;
-  readonly scaled: number;
-  readonly positions: number;
-  readonly quotient: Quotient | undefined;
-  readonly msm: readonly [Msm, Msm];
-  readonly end: number;
-  readonly memory: WebAssembly.Memory;
-  readonly stage: number;
-  readonly factor: number;
+/** A sum over sections and what its result is multiplied with. */
+interface Part {
+  readonly task: SumTask;
+  readonly factor: bigint;
+}
 
-  constructor(key: SharedKey, start: number) {
-    const { memory, nVars, domain, sections } = key;
-    this.memory = memory;
-    this.kernels = instantiate(key.kernels, memory, false);
-    const { fq, fr } = fieldsOf(key.kernels.options);
-    const region = new Region(start);
-    const scalars = (count: number) => region.take(ELEMENT_BYTES * count + 64);
-    this.witness = scalars(nVars);
-    this.folded = scalars(nVars);
-    this.quotientScalars = scalars(domain);
-    this.scaled = scalars(nVars);
-    this.positions = region.take(128 * 300);
-    this.stage = region.take(32 * fr.limbs * 1024);
-    this.factor = region.take(32 * fr.limbs);
-    const buffers = key.quotient && takeQuotientBuffers(region, fr, key.quotient);
-    const total = sections.c.count + sections.h.count + sections.b1.count;
-    const inversion1 = new Inversion(this.kernels, memory, fq, 1, region);
-    const inversion2 = new Inversion(this.kernels, memory, fq, 2, region);
-    this.msm = [
-      new Msm(this.kernels, memory, fq, inversion1, 1, Math.max(total, sections.a.count), region),
-      new Msm(this.kernels, memory, fq, inversion2, 2, sections.b2.count, region),
-    ];
-    this.end = region.end;
-    grow(memory, this.end);
-    this.quotient =
-      key.quotient && buffers && new Quotient(this.kernels, memory, fr, key.quotient, buffers);
-    for (const msm of this.msm) msm.prepare();
-    inversion1.prepare();
-    inversion2.prepare();
-  }
+/** One sum of a request: parts that pieces compute, and points that are added here. */
+interface Collected<Point> {
+  readonly parts: readonly Part[];
+  readonly points: readonly { readonly point: Point; readonly factor: bigint }[];
 }
 
 class WasmRun implements ProofRun {
   readonly #key: WasmKey;
+  readonly #witness: Uint8Array;
+  /** What the witness is multiplied with in `scaled`. */
+  #factor: bigint | undefined;
 
   constructor(key: WasmKey, witness: Uint8Array) {
     this.#key = key;
-    const { memory, witness: at, folded, kernels } = key.arena;
+    this.#witness = witness;
+    const { memory, nVars } = key.shared;
+    const { proof, thread } = key.slot;
     const bytes = new Uint8Array(memory.buffer);
-    bytes.set(witness, at);
-    bytes.set(witness, folded);
-    kernels.fold(folded, key.shared.nVars);
+    bytes.set(witness, proof.witness);
+    bytes.set(witness, proof.folded);
+    thread.kernels.fold(proof.folded, nVars);
   }
 
-  async quotient(checkpoint: Checkpoint): Promise<void> {
-    const { quotient, witness, quotientScalars, kernels } = this.#key.arena;
-    if (quotient === undefined) throw new Error("domain below 8: to do");
-    quotient.compute(witness, quotientScalars, checkpoint);
-    kernels.fold(quotientScalars, this.#key.shared.domain);
+  async sums({ g1, g2 }: SumRequest, checkpoint: Checkpoint): Promise<Sums> {
+    const { shared, slot } = this.#key;
+    const { proof, thread, fields } = slot;
+    const tasks: SumTask[] = [];
+    const inG1 = g1.map((terms) => this.#collect<G1Point>(1, terms, tasks));
+    const inG2 = g2.map((terms) => this.#collect<G2Point>(2, terms, tasks));
+    const needsQuotient = tasks.some((task) => task.needsQuotient);
+    if (needsQuotient && shared.quotient === undefined) this.#smallQuotient();
+    writePieces(shared, proof, tasks, needsQuotient && shared.quotient !== undefined);
+    const participant = new Participant(shared, fields, proof, thread);
+    try {
+      participant.work(checkpoint);
+      participant.waitForOthers(checkpoint);
+    } catch (error) {
+      stopPieces(shared, proof);
+      throw error;
+    }
+    const { tower } = thread;
+    return {
+      g1: inG1.map(({ parts, points }) =>
+        tower.sumOfMultiplesG1([
+          ...parts.map(({ task, factor }) => {
+            return { point: tower.hornerG1(this.#positions(task), 1), factor };
+          }),
+          ...points,
+        ]),
+      ),
+      g2: inG2.map(({ parts, points }) =>
+        tower.sumOfMultiplesG2([
+          ...parts.map(({ task, factor }) => {
+            return { point: tower.hornerG2(this.#positions(task), 1), factor };
+          }),
+          ...points,
+        ]),
+      ),
+    };
   }
 
-  async sumG1(terms: readonly G1Term[], checkpoint: Checkpoint): Promise<G1Point> {
-    const { sections, nPublic, nVars } = this.#key.shared;
-    const { folded, quotientScalars, scaled } = this.#key.arena;
-    const lists: Terms[] = [];
-    const points: { point: G1Point; factor: bigint }[] = [];
+  /**
+   * Merges a sum's sections into one task, those with a factor if the scaled witness is worth its
+   * additions; other sections with factors become tasks of their own.
+   */
+  #collect<Point>(
+    degree: Degree,
+    terms: readonly (G1Term | G2Term)[],
+    tasks: SumTask[],
+  ): Collected<Point> {
+    const parts: Part[] = [];
+    const points: { point: Point; factor: bigint }[] = [];
+    const merged: Terms[] = [];
+    let needsQuotient = false;
+    const add = (lists: readonly Terms[], factor: bigint, withQuotient: boolean) => {
+      if (termCount(lists) === 0) return;
+      const positions = this.#key.slot.proof.positions[tasks.length];
+      if (positions === undefined) throw new RangeError(`more than ${tasks.length} sums at once`);
+      const task = { degree, lists, needsQuotient: withQuotient, positions };
+      tasks.push(task);
+      parts.push({ task, factor });
+    };
     for (const term of terms) {
       if ("point" in term) {
-        points.push(term);
+        points.push(term as unknown as { point: Point; factor: bigint });
         continue;
       }
-      const section: Section = sections[term.section];
-      let scalars =
-        term.section === "h"
-          ? quotientScalars
-          : folded + (term.section === "c" ? ELEMENT_BYTES * (nPublic + 1) : 0);
-      if (term.factor !== undefined && term.factor !== 1n) {
-        if (term.section === "h") throw new Error("no factor for h");
-        this.#scale(term.factor);
-        scalars = scaled + (scalars - folded);
+      const { section, factor = 1n } = term;
+      if (section === "h") needsQuotient = true;
+      if (factor === 1n) {
+        merged.push(this.#list(section, false));
+      } else if (section !== "h" && section !== "b2" && this.#mayScale(section, factor)) {
+        merged.push(this.#list(section, true));
+      } else {
+        add([this.#list(section, false)], factor, section === "h");
       }
-      lists.push({ ...section, scalars });
     }
-    void nVars;
-    const sum = this.#sum(1, lists, checkpoint);
-    return G1.add(G1.sum(sum as unknown as { point: G1Point; factor: bigint }[]), G1.sum(points));
-  }
-
-  async sumG2(terms: readonly G2Term[], checkpoint: Checkpoint): Promise<G2Point> {
-    const points: { point: G2Point; factor: bigint }[] = [];
-    const lists: Terms[] = [];
-    for (const term of terms) {
-      if ("point" in term) points.push(term);
-      else if (term.factor !== undefined && term.factor !== 1n) throw new Error("factor");
-      else lists.push({ ...this.#key.shared.sections.b2, scalars: this.#key.arena.folded });
-    }
-    const sum = this.#sum(2, lists, checkpoint);
-    return G2.add(G2.sum(sum as unknown as { point: G2Point; factor: bigint }[]), G2.sum(points));
+    add(merged, 1n, needsQuotient);
+    return { parts, points };
   }
 
   async end(): Promise<void> {
-    const { memory, witness, folded, quotientScalars, scaled } = this.#key.arena;
-    const { nVars, domain } = this.#key.shared;
-    const bytes = new Uint8Array(memory.buffer);
-    for (const [at, count] of [
-      [witness, nVars],
-      [folded, nVars],
-      [scaled, nVars],
-      [quotientScalars, domain],
-    ] as const) {
-      bytes.fill(0, at, at + ELEMENT_BYTES * count);
+    const { shared, slot } = this.#key;
+    const { proof, thread } = slot;
+    const bytes = new Uint8Array(shared.memory.buffer);
+    const wiped = [
+      [proof.witness, shared.nVars],
+      [proof.folded, shared.nVars],
+      [proof.scaled, shared.nVars],
+      [proof.quotient, shared.domain],
+    ] as const;
+    for (const [at, count] of wiped) bytes.fill(0, at, at + ELEMENT_BYTES * count);
+    for (const at of proof.buffers?.polynomials ?? []) {
+      bytes.fill(0, at, at + 8 * slot.fields.fr.limbs * shared.domain);
     }
+    thread.tower.wipe();
+    this.#factor = undefined;
   }
 
+  #list(section: "a" | "b1" | "c" | "h" | "b2", isScaled: boolean): Terms {
+    const { shared, slot } = this.#key;
+    const { folded, scaled, quotient } = slot.proof;
+    const { points, map, count } = shared.sections[section];
+    if (section === "h") return { points, map, count, scalars: quotient };
+    const first = section === "c" ? ELEMENT_BYTES * (shared.nPublic + 1) : 0;
+    return { points, map, count, scalars: (isScaled ? scaled : folded) + first };
+  }
+
+  /**
+   * Whether to multiply a section's scalars rather than its sum: merged with other sections that
+   * saves the reduction of buckets, but it makes scalars dense that were small.
+   */
+  #mayScale(section: "a" | "b1" | "c", factor: bigint): boolean {
+    if (this.#factor !== undefined) return this.#factor === factor;
+    const { shared, slot } = this.#key;
+    const { map, count } = shared.sections[section];
+    const first = section === "c" ? shared.nPublic + 1 : 0;
+    const indices = new Uint32Array(shared.memory.buffer, map, count);
+    const words = new Uint32Array(shared.memory.buffer, slot.proof.folded);
+    let small = 0;
+    for (const index of indices) {
+      const at = 8 * (index + first);
+      if (((words[at + 7] as number) & 0x7fff_ffff) === 0 && words[at + 6] === 0) small++;
+    }
+    if (small > MAX_SMALL_SHARE * count) return false;
+    this.#scale(factor);
+    return true;
+  }
+
+  /** scaled = factor * witness. */
   #scale(factor: bigint): void {
-    const { memory, kernels, witness, scaled, stage, factor: at } = this.#key.arena;
-    const { nVars } = this.#key.shared;
-    const { fr } = fieldsOf(this.#key.shared.kernels.options);
-    const view = new BigUint64Array(memory.buffer);
+    this.#factor = factor;
+    const { shared, slot } = this.#key;
+    const { kernels, stage, factor: factorAt } = slot.thread;
+    const { witness, scaled } = slot.proof;
+    const { fr } = slot.fields;
+    const view = new BigUint64Array(shared.memory.buffer);
     fr.limbsOf((factor * fr.radix) % SCALAR_FIELD).forEach((limb, i) => {
-      view.fill(limb, at / 8 + 4 * i, at / 8 + 4 * i + 4);
+      view.fill(limb, factorAt / 8 + 4 * i, factorAt / 8 + 4 * i + 4);
     });
-    for (let first = 0; first < nVars; first += 4096) {
-      const some = Math.min(4096, nVars - first);
-      kernels.unpackR(stage, witness + 32 * first, Math.ceil(some / 4));
-      kernels.scaleR(stage, stage, at, Math.ceil(some / 4));
-      kernels.packR(scaled + 32 * first, stage, some);
+    for (let first = 0; first < shared.nVars; first += SCALE_ELEMENTS) {
+      const some = Math.min(SCALE_ELEMENTS, shared.nVars - first);
+      const quads = Math.ceil(some / 4);
+      kernels.unpackR(stage, witness + ELEMENT_BYTES * first, quads);
+      kernels.scaleR(stage, stage, factorAt, quads);
+      kernels.packR(scaled + ELEMENT_BYTES * first, stage, some);
     }
-    kernels.fold(scaled, nVars);
+    kernels.fold(scaled, shared.nVars);
   }
 
-  #sum(degree: Degree, lists: readonly Terms[], checkpoint: Checkpoint) {
-    const { positions, memory } = this.#key.arena;
-    const msm = this.#key.arena.msm[degree - 1] as Msm;
-    const count = lists.reduce((sum, { count }) => sum + count, 0);
-    if (count === 0) return [];
-    const { bits, windows, together } = planOf(count);
-    for (let w = 0; w < windows; w += together) {
-      const to = Math.min(w + together, windows);
-      msm.windows(lists, bits, w, to, positions, (done) =>
-        checkpoint((w + done * (to - w)) / windows),
-      );
-    }
-    const bytes = new Uint8Array(memory.buffer);
-    const read = (at: number) => readLE(bytes, at);
-    return Array.from({ length: windows * bits }, (_, i) => {
-      const at = positions + 64 * degree * i;
-      const point =
-        degree === 1
-          ? { x: read(at), y: read(at + 32) }
-          : { x: [read(at), read(at + 32)], y: [read(at + 64), read(at + 96)] };
-      return { point, factor: 2n ** BigInt(i) };
+  /** Domains of 2 and 4: as the definition says. */
+  #smallQuotient(): void {
+    const { shared, slot, zkey } = this.#key;
+    const view = new BigUint64Array(shared.memory.buffer, slot.proof.quotient);
+    referenceQuotient(zkey, this.#witness).forEach((value, i) => {
+      for (let w = 0; w < 4; w++) view[4 * i + w] = BigInt.asUintN(64, value >> BigInt(64 * w));
     });
+    slot.thread.kernels.fold(slot.proof.quotient, shared.domain);
+  }
+
+  /** Points by bit position; none for a sum without terms. */
+  #positions({ degree, lists, positions }: SumTask): Uint8Array {
+    const count = termCount(lists);
+    if (count === 0) return new Uint8Array();
+    const { bits, windows } = planOf(count);
+    const { memory } = this.#key.shared;
+    return new Uint8Array(memory.buffer, positions, 64 * degree * bits * windows);
   }
 }

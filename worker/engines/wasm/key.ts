@@ -7,7 +7,6 @@
  * plain data, to be posted to other threads together with the memory.
  */
 
-import { WorkError } from "../../errors.ts";
 import { ELEMENT_BYTES } from "../../field.ts";
 import { type Degree, pointSizes } from "../../kernels/curve.ts";
 import { MAX_ROW_ENTRIES } from "../../kernels/rows.ts";
@@ -20,7 +19,6 @@ import {
   instantiate,
   type Kernels,
   MAX_PAGES,
-  PAGE_BYTES,
 } from "./kernels.ts";
 import {
   MIN_DOMAIN,
@@ -29,7 +27,7 @@ import {
   TableWriter,
   takeTables,
 } from "./quotient.ts";
-import { Region } from "./scratch.ts";
+import { grow, Region } from "./region.ts";
 
 /** Packed points without those at infinity. */
 export interface Section {
@@ -48,14 +46,16 @@ export interface SharedKey {
   readonly sections: Readonly<Record<"a" | "b1" | "c" | "h" | "b2", Section>>;
   /** Undefined for domains too small for the transforms. */
   readonly quotient: QuotientKey | undefined;
-  /** The first address behind the key: arenas begin here. */
+  /** The first address behind the key, a multiple of 64: slots begin here (`arena.ts`). */
   readonly end: number;
+  /** Bytes of one slot, a multiple of 64. */
+  readonly slotBytes: number;
 }
 
 /** Elements that are converted at once. */
 const STAGE_ELEMENTS = 16384;
 
-export function writeKey(kernels: CompiledKernels, zkey: Zkey): SharedKey {
+export function writeKey(kernels: CompiledKernels, zkey: Zkey): Omit<SharedKey, "slotBytes"> {
   const { fq, fr } = fieldsOf(kernels.options);
   const memory = new WebAssembly.Memory({ initial: 16, maximum: MAX_PAGES, shared: true });
   const region = new Region(FIRST_FREE);
@@ -94,21 +94,7 @@ export function writeKey(kernels: CompiledKernels, zkey: Zkey): SharedKey {
     new TableWriter(k, memory, fr, factor).write(tables, domain);
     quotient = { domain, tables, coefficients, matrices: addresses };
   }
-  return { memory, kernels, nVars, nPublic, domain, sections, quotient, end: region.end };
-}
-
-/** @throws WorkError KEY_REFUSED if 4 GiB do not hold it. */
-export function grow(memory: WebAssembly.Memory, bytes: number): void {
-  const pages = Math.ceil(bytes / PAGE_BYTES) - memory.buffer.byteLength / PAGE_BYTES;
-  if (pages <= 0) return;
-  try {
-    memory.grow(pages);
-  } catch {
-    throw new WorkError(
-      "KEY_REFUSED",
-      `the key and its working memory need ${Math.ceil(bytes / 2 ** 20)} MiB, more than this engine can address (4096 MiB) or the machine has`,
-    );
-  }
+  return { memory, kernels, nVars, nPublic, domain, sections, quotient, end: region.take(0) };
 }
 
 class SectionWriter {

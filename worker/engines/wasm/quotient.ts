@@ -2,11 +2,10 @@
  * The quotient's values at the odd coset of the domain, from the witness (`engine.ts` has the
  * formula): two sparse products, three inverse transforms and three transforms.
  */
-import type { Checkpoint } from "../../engine.ts";
 import { power, SCALAR_FIELD } from "../../field.ts";
 import type { VectorField } from "../../kernels/vector-field.ts";
 import type { Kernels } from "./kernels.ts";
-import type { Region } from "./scratch.ts";
+import type { Region } from "./region.ts";
 
 /** Transforms below this length are not worth kernels of their own (`key.ts` says what happens). */
 export const MIN_DOMAIN = 8;
@@ -211,28 +210,37 @@ export interface QuotientKey {
   readonly matrices: readonly [SparseMatrix, SparseMatrix];
 }
 
-/** Working memory of a quotient. */
+/** A proof's polynomials and the accumulators of the sparse products. */
 export interface QuotientBuffers {
   readonly polynomials: readonly [number, number, number];
-  readonly gathered: number;
-  readonly products: number;
+  readonly accumulators: readonly [number, number];
+}
+
+/** A thread's buffers for entries of a sparse product. */
+export interface GatherBuffers {
+  readonly wires: number;
+  readonly coefficients: number;
 }
 
 const GATHER_QUADS = 1024;
+/** Batches of entries between two looks whether to stop. */
+const POLL_BATCHES = 16;
 
 export function takeQuotientBuffers(
   region: Region,
   field: VectorField,
   { domain, matrices }: QuotientKey,
 ): QuotientBuffers {
-  const element = 8 * field.limbs;
   const extra = Math.max(...matrices.map(({ extraRows }) => extraRows.length));
-  const polynomial = () => region.take(element * (domain + extra + 4));
-  return {
-    polynomials: [polynomial(), polynomial(), polynomial()],
-    gathered: region.take(4 * element * GATHER_QUADS),
-    products: region.take(4 * element * GATHER_QUADS),
-  };
+  const take = () => region.take(8 * field.limbs * (domain + extra + 4));
+  const [a, b, c] = [take(), take(), take()];
+  // The third polynomial is not there yet when rows are summed.
+  return { polynomials: [a, b, c], accumulators: [c, take()] };
+}
+
+export function takeGatherBuffers(region: Region, field: VectorField): GatherBuffers {
+  const take = () => region.take(32 * field.limbs * GATHER_QUADS);
+  return { wires: take(), coefficients: take() };
 }
 
 /** Computes quotients for one key in one thread's buffers. */
@@ -242,6 +250,7 @@ export class Quotient {
   readonly #field: VectorField;
   readonly #key: QuotientKey;
   readonly #buffers: QuotientBuffers;
+  readonly #gather: GatherBuffers;
   readonly #transforms: Transforms;
 
   constructor(
@@ -250,44 +259,57 @@ export class Quotient {
     field: VectorField,
     key: QuotientKey,
     buffers: QuotientBuffers,
+    gather: GatherBuffers,
   ) {
     this.#kernels = kernels;
     this.#memory = memory;
     this.#field = field;
     this.#key = key;
     this.#buffers = buffers;
+    this.#gather = gather;
     this.#transforms = new Transforms(kernels, field, key.tables, key.domain);
   }
 
   /**
+   * The values of one matrix' product: for both matrices, in any order, by any thread.
+   *
    * @param witness  address of canonical integers
-   * @param out  address of domain x 32 B: the values, canonical
    */
-  compute(witness: number, out: number, checkpoint: Checkpoint): void {
-    const k = this.#kernels;
-    const { domain, matrices } = this.#key;
-    const [a, b, c] = this.#buffers.polynomials;
-    this.#rows(matrices[0], witness, c, a);
-    checkpoint(0.1);
-    this.#rows(matrices[1], witness, c, b);
-    checkpoint(0.2);
-    k.multiplyR(c, a, b, domain / 4);
-    [a, b, c].forEach((polynomial, i) => {
-      this.#transforms.toCoset(polynomial, () => checkpoint(0.2 + 0.25 * i));
-    });
-    k.quotient(a, a, b, c, domain / 4);
-    k.packR(out, a, domain);
+  rows(matrix: 0 | 1, witness: number, poll: () => void): void {
+    const { polynomials, accumulators } = this.#buffers;
+    const at = [accumulators[matrix], polynomials[matrix]] as const;
+    this.#rows(this.#key.matrices[matrix], witness, ...at, poll);
   }
 
-  #rows(matrix: SparseMatrix, witness: number, rows: number, dst: number): void {
+  /** The products of the rows' values, when both are there and not transformed yet. */
+  multiply(): void {
+    const [a, b, c] = this.#buffers.polynomials;
+    this.#kernels.multiplyR(c, a, b, this.#key.domain / 4);
+  }
+
+  /** To the coset: for all three, in any order. */
+  transform(polynomial: 0 | 1 | 2, poll: () => void): void {
+    this.#transforms.toCoset(this.#buffers.polynomials[polynomial], poll);
+  }
+
+  /** @param out  address of domain x 32 B: the quotient's values, canonical */
+  finish(out: number): void {
+    const [a, b, c] = this.#buffers.polynomials;
+    const { domain } = this.#key;
+    this.#kernels.quotient(a, a, b, c, domain / 4);
+    this.#kernels.packR(out, a, domain);
+  }
+
+  #rows(matrix: SparseMatrix, witness: number, rows: number, dst: number, poll: () => void): void {
     const k = this.#kernels;
     const { domain, coefficients } = this.#key;
-    const { gathered, products } = this.#buffers;
+    const { wires: gathered, coefficients: products } = this.#gather;
     const { limbs, modulus } = this.#field;
     const accumulators = domain + matrix.extraRows.length;
     new BigUint64Array(this.#memory.buffer, rows, accumulators * limbs).fill(0n);
     for (let first = 0; first < matrix.count; first += 4 * GATHER_QUADS) {
       const quads = Math.min(GATHER_QUADS, (matrix.count - first) / 4);
+      if ((first / (4 * GATHER_QUADS)) % POLL_BATCHES === 0) poll();
       k.gatherR(gathered, witness, matrix.wires + 4 * first, quads);
       k.gatherR(products, coefficients, matrix.coefficients + 4 * first, quads);
       k.multiplyR(products, products, gathered, quads);

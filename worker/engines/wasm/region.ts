@@ -1,3 +1,6 @@
+import { WorkError } from "../../errors.ts";
+import { PAGE_BYTES } from "./kernels.ts";
+
 /**
  * Hands out addresses one after the other: the memory map of a key and of the arenas is whatever
  * the same sequence of `take` calls gives, so that every thread finds the same addresses.
@@ -25,3 +28,17 @@ export class Region {
 }
 
 const CACHE_LINE = 64;
+
+/** @throws WorkError KEY_REFUSED if 4 GiB do not hold it. */
+export function grow(memory: WebAssembly.Memory, bytes: number): void {
+  const pages = Math.ceil(bytes / PAGE_BYTES) - memory.buffer.byteLength / PAGE_BYTES;
+  if (pages <= 0) return;
+  try {
+    memory.grow(pages);
+  } catch {
+    throw new WorkError(
+      "KEY_REFUSED",
+      `the key and its working memory need ${Math.ceil(bytes / 2 ** 20)} MiB, more than this engine can address (4096 MiB) or the machine has`,
+    );
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Working memory behind a key: one *slot* for each thread that may prove with it. A slot has what
+ * belongs to a proof (scalars, polynomials, results, the list of pieces) and what belongs to a
+ * thread (sorting, batches of additions). Addresses follow from the key and the slot's number alone.
+ */
+import { ELEMENT_BYTES } from "../../field.ts";
+import type { Tower } from "../../kernels/tower.ts";
+import { Inversion } from "./inversion.ts";
+import { type Fields, fieldsOf, instantiate, type Kernels } from "./kernels.ts";
+import type { SharedKey } from "./key.ts";
+import { Msm } from "./msm.ts";
+import {
+  type GatherBuffers,
+  type QuotientBuffers,
+  takeGatherBuffers,
+  takeQuotientBuffers,
+} from "./quotient.ts";
+import { grow, Region } from "./region.ts";
+
+/** Positions that a sum of windows ends with: 254 bits, rounded up to whole windows. */
+export const MAX_POSITIONS = 272;
+/** Numbers that are scaled at once. */
+export const SCALE_ELEMENTS = 4096;
+
+/** Addresses of what a proof needs. */
+export interface ProofArena {
+  /** Words that threads coordinate with (`pieces.ts`). */
+  readonly control: number;
+  /** The witness as it came, canonical. */
+  readonly witness: number;
+  /** The same, folded. */
+  readonly folded: number;
+  /** The witness times a factor, folded. */
+  readonly scaled: number;
+  /** The quotient's values, folded. */
+  readonly quotient: number;
+  /** Results of up to `MAX_SUMS` sums, `MAX_POSITIONS` points each. */
+  readonly positions: readonly number[];
+  readonly buffers: QuotientBuffers | undefined;
+}
+
+export const CONTROL_BYTES = 64 * 1024;
+/** Sums that one request may have. */
+export const MAX_SUMS = 8;
+const POSITION_BYTES = 128;
+
+function takeProofArena(region: Region, key: SharedKey, { fr }: Fields): ProofArena {
+  const { nVars, domain } = key;
+  // 8 bytes are read from the last word of a scalar on, and whole quads are written.
+  const scalars = (count: number) => region.take(ELEMENT_BYTES * (count + 4));
+  return {
+    control: region.take(CONTROL_BYTES),
+    witness: scalars(nVars),
+    folded: scalars(nVars),
+    scaled: scalars(nVars),
+    quotient: scalars(domain),
+    positions: Array.from({ length: MAX_SUMS }, () => region.take(POSITION_BYTES * MAX_POSITIONS)),
+    buffers: key.quotient && takeQuotientBuffers(region, fr, key.quotient),
+  };
+}
+
+/** What a thread computes with. */
+export class ThreadArena {
+  readonly kernels: Kernels;
+  readonly tower: Tower;
+  /** By degree - 1. */
+  readonly msm: readonly [Msm, Msm];
+  /** Limbs of `SCALE_ELEMENTS` numbers, and a quad for a factor. */
+  readonly stage: number;
+  readonly factor: number;
+  readonly gather: GatherBuffers;
+  readonly #inversions: readonly [Inversion, Inversion];
+
+  constructor(region: Region, key: SharedKey, fields: Fields, tower: Tower) {
+    const { memory, sections } = key;
+    const { fq, fr } = fields;
+    this.kernels = instantiate(key.kernels, memory, false);
+    this.tower = tower;
+    this.stage = region.take(8 * fr.limbs * SCALE_ELEMENTS);
+    this.factor = region.take(32 * fr.limbs);
+    this.gather = takeGatherBuffers(region, fr);
+    const { a, b1, c, h, b2 } = sections;
+    const common = [this.kernels, memory, fq] as const;
+    this.#inversions = [
+      new Inversion(...common, tower, 1, region),
+      new Inversion(...common, tower, 2, region),
+    ];
+    const mostTerms = a.count + b1.count + c.count + h.count;
+    this.msm = [
+      new Msm(...common, this.#inversions[0], 1, mostTerms, region),
+      new Msm(...common, this.#inversions[1], 2, b2.count, region),
+    ];
+  }
+
+  /** Call once the memory reaches the slot's end. */
+  prepare(): void {
+    for (const inversion of this.#inversions) inversion.prepare();
+    for (const msm of this.msm) msm.prepare();
+  }
+}
+
+/** One thread's view of a slot. */
+export class Slot {
+  readonly key: SharedKey;
+  readonly fields: Fields;
+  readonly proof: ProofArena;
+  readonly thread: ThreadArena;
+
+  /** Grows the memory if it does not reach that far. */
+  constructor(key: SharedKey, index: number, tower: Tower) {
+    this.key = key;
+    this.fields = fieldsOf(key.kernels.options);
+    const region = new Region(slotAddress(key, index));
+    this.proof = takeProofArena(region, key, this.fields);
+    this.thread = new ThreadArena(region, key, this.fields, tower);
+    grow(key.memory, region.end);
+    this.thread.prepare();
+  }
+}
+
+/** Addresses of any slot's proof, for a thread that assists. */
+export function proofArenaOf(key: SharedKey, index: number): ProofArena {
+  return takeProofArena(new Region(slotAddress(key, index)), key, fieldsOf(key.kernels.options));
+}
+
+function slotAddress({ end, slotBytes }: SharedKey, index: number): number {
+  return end + slotBytes * index;
+}
+
+/** Bytes of one slot, a multiple of 64. */
+export function slotBytesOf(key: Omit<SharedKey, "slotBytes">, tower: Tower): number {
+  const region = new Region(0);
+  const whole = { ...key, slotBytes: 0 };
+  const fields = fieldsOf(key.kernels.options);
+  takeProofArena(region, whole, fields);
+  new ThreadArena(region, whole, fields, tower);
+  return region.take(0);
+}
