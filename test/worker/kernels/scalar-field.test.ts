@@ -183,15 +183,15 @@ describe("worker / kernels / scalar words", () => {
 });
 
 describe("worker / kernels / scalar inverse", () => {
-  it("inverts every value of bound 1 but zero", () => {
+  it("inverts every value of bound 1, and leaves zero", () => {
+    const inverse = (value: bigint) => (residue(value) === 0n ? 0n : invert(value, Q));
     fc.assert(
       fc.property(bounded(1n), (x) => {
-        fc.pre(x !== 0n);
         kernels.put(a, x);
         kernels.call("fq.invert", d, a);
-        expect(residue(result()[0] as bigint)).toBe(invert(x, Q));
+        expect(residue(result()[0] as bigint)).toBe(inverse(x));
         kernels.call("fq.invertMontgomery", d, a);
-        expect(kernels.leave(d, 1)).toEqual([invert(residue(x * RADIX_INVERSE), Q)]);
+        expect(kernels.leave(d, 1)).toEqual([inverse(x * RADIX_INVERSE)]);
       }),
       RUNS,
     );

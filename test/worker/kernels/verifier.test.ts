@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { bn254 } from "@noble/curves/bn254.js";
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { FQ2, type Fq2, G1, type G1Point, G2, type G2Point } from "../../../worker/curve.ts";
 import { referenceEngine } from "../../../worker/engines/reference.ts";
 import { invert, mod, BASE_FIELD as Q, SCALAR_FIELD as R } from "../../../worker/field.ts";
@@ -15,7 +15,8 @@ import { WitnessProgram } from "../../../worker/witness.ts";
 import { parseZkey } from "../../../worker/zkey.ts";
 import { smallFixture, smallInputs } from "../fixtures.ts";
 
-const verifier = new Verifier(Tower.open(compileProgram({ isChecked: true })));
+const tower = Tower.open(compileProgram({ isChecked: true }));
+const verifier = new Verifier(tower);
 
 function g1(k: bigint): G1Point {
   if (mod(k, R) === 0n) return G1.infinity;
@@ -122,6 +123,48 @@ describe("worker / kernels / verifier verify", () => {
     const nothing = { a: G1.infinity, b: G2.infinity, c: G1.infinity };
     expect(verifier.verify(key, [13n], nothing)).toBe(false);
     for (const proof of atInfinity) expect(verifier.verify(key, [12n], proof)).toBe(false);
+  });
+
+  it("refuses a point outside its group even where the equation holds whatever it is", () => {
+    const open = openKey(3n, 5n, 7n, 11n, [13n]);
+    const key = verifier.prepare(open.key);
+    const verdict = (forgery: Proof) => verifier.verify(key, [], forgery);
+    // With A at infinity B does not count, and the other way round.
+    const [withoutA, withoutB] = [proofWith(open, [], 0n, 9n), proofWith(open, [], 9n, 0n)];
+    expect([withoutA, withoutB].map(verdict)).toEqual([true, true]);
+    expect(verdict({ ...withoutA, b: g2(10n) })).toBe(true);
+    expect(verdict({ ...withoutB, a: g1(10n) })).toBe(true);
+    expect(verdict({ ...withoutA, b: strayPoint() })).toBe(false);
+    expect(verdict({ ...withoutA, b: G2.add(g2(9n), strayPoint()) })).toBe(false);
+    expect(verdict({ ...withoutB, a: { x: 1n, y: 3n } })).toBe(false);
+    // On y^2 = x^3 + 64 b, where the check of the subgroup sees no difference.
+    const { x, y } = g2(9n);
+    const twisted = { x: FQ2.multiply(x, [4n, 0n]), y: FQ2.multiply(y, [8n, 0n]) };
+    expect(verdict({ ...withoutA, b: twisted })).toBe(false);
+  });
+
+  it("judges every point before it starts on pairings", () => {
+    const open = openKey(3n, 5n, 7n, 11n, [13n]);
+    const key = verifier.prepare(open.key);
+    const proof = proofWith(open, [], 2n, 9n);
+    const called = vi.spyOn(tower.machine, "call");
+    const pairs = () => called.mock.calls.some(([name]) => name === "pairing.miller");
+    try {
+      const offCurve = { x: 1n, y: 3n };
+      for (const forgery of [
+        { ...proof, a: offCurve },
+        { ...proof, c: offCurve },
+        { ...proof, b: { x: [1n, 0n], y: [3n, 0n] } as const },
+        { ...proof, b: strayPoint() },
+      ]) {
+        expect(verifier.verify(key, [], forgery)).toBe(false);
+        expect(pairs()).toBe(false);
+      }
+      expect(verifier.verify(key, [], proof)).toBe(true);
+      expect(pairs()).toBe(true);
+    } finally {
+      called.mockRestore();
+    }
   });
 
   it("takes any number of public signals", () => {

@@ -34,7 +34,7 @@ export interface QuadraticField {
   /** (d, a): the complex conjugate of a, which is also a^q. Bound 1. */
   readonly conjugate: FunctionWriter;
   readonly isZero: FunctionWriter;
-  /** (d, a): d = 1 / a, both in Montgomery form and of bound 1; a is not 0. */
+  /** (d, a): d = 1 / a, both in Montgomery form and of bound 1; 0 for 0. */
   readonly invert: FunctionWriter;
 }
 

@@ -20,7 +20,7 @@ export interface CoordinateField {
   readonly reduce: FunctionWriter;
   readonly negate: FunctionWriter;
   readonly isZero: FunctionWriter;
-  /** Montgomery form to Montgomery form, bound 1 to bound 1, not 0. */
+  /** Montgomery form to Montgomery form, bound 1 to bound 1, 0 to 0. */
   readonly invert: FunctionWriter;
 }
 
@@ -179,21 +179,13 @@ export function writeGroup(
   });
 
   const normalize = module.define(`${name}.normalize`, ["i32", "i32"], [], (f, d, p) => {
-    const { multiply, square, reduce, invert } = calls(f, formulas);
-    f.if(
-      isZero(zOf(p)),
-      () => {
-        reduce(xOf(d), zero);
-        reduce(yOf(d), zero);
-      },
-      () => {
-        invert(t, zOf(p));
-        square(v, t);
-        multiply(t, t, v);
-        multiply(xOf(d), xOf(p), v);
-        multiply(yOf(d), yOf(p), t);
-      },
-    );
+    const { multiply, square, invert } = calls(f, formulas);
+    // Z = 0 has the inverse 0, which makes (0, 0).
+    invert(t, zOf(p));
+    square(v, t);
+    multiply(t, t, v);
+    multiply(xOf(d), xOf(p), v);
+    multiply(yOf(d), yOf(p), t);
   });
   return { coordinateBytes: size, clear, double, addAffine, add, normalize };
 }

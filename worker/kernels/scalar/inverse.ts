@@ -42,8 +42,7 @@ const ABOVE = c(64n - LIMB_BITS);
 const MU = (1n << LIMB_BITS) - invert(BASE_FIELD, 1n << LIMB_BITS);
 
 /**
- * Writes (d, a): d = 1/a mod p for the value as it stands, of bound 1. a must have bound 1 and not
- * be 0.
+ * Writes (d, a): d = 1/a mod p for the value as it stands, and 0 for 0; both of bound 1.
  */
 export function writeInverse(assembly: Assembly, fq: PrimeField): FunctionWriter {
   const [prime, one] = [assembly.constant(BASE_FIELD), assembly.constant(1n)];
@@ -79,7 +78,7 @@ export function writeInverse(assembly: Assembly, fq: PrimeField): FunctionWriter
 }
 
 /**
- * Writes (d, a): d = 1/a in Montgomery form. a is in memory as a R, its inverse as it stands is
+ * Writes (d, a): d = 1/a in Montgomery form, and 0 for 0. a is in memory as a R, its inverse as it stands is
  * 1 / (a R), and the product with R^3, divided by R as products are, is R / a.
  */
 export function writeMontgomeryInverse(

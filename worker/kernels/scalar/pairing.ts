@@ -46,7 +46,8 @@ export interface PairSlots {
  *     pairing.multiplyBy (a)                value *= a
  *     pairing.exponentiate ()               value = value^(m (q^12 - 1) / r) for some m prime to r
  *     pairing.isOne () -> i32               whether value = 1
- *     pairing.monicPoint (d, p)             d = (x / y, 1 / y) of an affine p, not at infinity
+ *     pairing.monicPoint (d, p)             d = (x / y, 1 / y) of an affine p; (0, 0), at which
+ *                                           monic lines are 1, for infinity
  */
 export function writePairing(
   assembly: Assembly,
