@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 import type { G1Point, G2Point } from "../worker/curve.ts";
 import type { Engine } from "../worker/engine.ts";
 import { openFfjavascript } from "../worker/engines/ffjavascript.ts";
+import { openEngine } from "../worker/engines/open.ts";
 import { readG1, readG2, type Zkey } from "../worker/zkey.ts";
 
 /** One engine with one key, ready to sum. */
@@ -21,6 +22,8 @@ export interface Msm {
 
 /** Our engines with one thread, by the id of the contender whose kernels they are. */
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
+  wasm: () => openEngine({ engine: "wasm", threads: "one" }),
+  "wasm-plain": () => openEngine({ engine: "wasm", threads: "one", revectorize: false }),
   // Not in a run, because the yardstick is the same library; tests compare the two.
   "ffjavascript-engine": () => openFfjavascript({ threads: "one" }),
 };
@@ -51,8 +54,16 @@ export async function openMsm(engine: string, zkey: Zkey, witness: Uint8Array): 
     }
   };
   return {
-    g1: () => withRun((run) => run.sumG1([{ section: "a" }], ignore)),
-    g2: () => withRun((run) => run.sumG2([{ section: "b2" }], ignore)),
+    g1: () =>
+      withRun(async (run) => {
+        const sums = await run.sums({ g1: [[{ section: "a" }]], g2: [] }, ignore);
+        return sums.g1[0] as G1Point;
+      }),
+    g2: () =>
+      withRun(async (run) => {
+        const sums = await run.sums({ g1: [], g2: [[{ section: "b2" }]] }, ignore);
+        return sums.g2[0] as G2Point;
+      }),
   };
 }
 

@@ -12,7 +12,7 @@
  * `thread.ts` in a pool, one proof a thread.
  */
 import type { Engine } from "./engine.ts";
-import { openFfjavascript } from "./engines/ffjavascript.ts";
+import { type EngineName, openEngine } from "./engines/open.ts";
 import {
   type OnProgress,
   type Proved,
@@ -31,6 +31,12 @@ import { parseZkey } from "./zkey.ts";
 export interface OpenOptions {
   /** "all" (the default) starts one thread a core; "one" computes in the calling thread. */
   readonly threads?: "one" | "all";
+  /** "wasm" (the default): our kernels. The others are slower twins, for comparison. */
+  readonly engine?: EngineName;
+  /** Kernels of the engine "wasm": the fastest that work here ("auto", the default), or by name. */
+  readonly kernels?: "auto" | "fma" | "extmul";
+  /** Whether the engine "wasm" may use V8's experimental revectorizer; true when left out. */
+  readonly revectorize?: boolean;
 }
 
 export interface LoadKeyOptions {
@@ -57,11 +63,11 @@ export class Prover implements AsyncDisposable {
   }
 
   /** @throws WorkError ENGINE_UNAVAILABLE */
-  static async open({ threads = "all" }: OpenOptions = {}): Promise<Prover> {
-    return new Prover(await openFfjavascript({ threads }));
+  static async open({ threads = "all", ...options }: OpenOptions = {}): Promise<Prover> {
+    return new Prover(await openEngine({ threads, ...options }));
   }
 
-  /** Which engine computes, such as "ffjavascript". */
+  /** Which engine computes, such as "wasm (fma, revectorized)". */
   get engineName(): string {
     return this.#engine.name;
   }

@@ -7,11 +7,11 @@ import { conformance, type EngineUnderTest } from "./conformance.ts";
 const ENGINES: Record<string, EngineUnderTest> = {
   reference: { open: async () => referenceEngine, isFast: false },
   "wasm, FMA kernels": {
-    open: async () => openWasm({ representation: "fma", revectorize: false }),
+    open: () => openWasm({ kernels: "fma", revectorize: false }),
     isFast: true,
   },
   "wasm, revectorized FMA kernels": {
-    open: async () => openWasm({ representation: "fma", revectorize: true }),
+    open: () => openWasm({ kernels: "fma" }),
     isFast: true,
   },
   ffjavascript: { open: () => openFfjavascript({ threads: "one" }), isFast: true },

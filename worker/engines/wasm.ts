@@ -22,31 +22,40 @@ import type { VerificationKey } from "../verification-key.ts";
 import type { Zkey } from "../zkey.ts";
 import { referenceQuotient } from "./reference.ts";
 import { SCALE_ELEMENTS, Slot, slotBytesOf } from "./wasm/arena.ts";
-import { type CompiledKernels, type CompileOptions, compileKernels } from "./wasm/kernels.ts";
+import { chooseKernels, type KernelOptions, pathOf } from "./wasm/choice.ts";
+import type { CompiledKernels } from "./wasm/kernels.ts";
 import { type SharedKey, writeKey } from "./wasm/key.ts";
 import { planOf, type Terms } from "./wasm/msm.ts";
 import { Participant, type SumTask, stopPieces, termCount, writePieces } from "./wasm/pieces.ts";
+import { selfTest } from "./wasm/self-test.ts";
 
-export interface WasmOptions extends CompileOptions {
+export interface WasmOptions extends KernelOptions {
   /** Number of this thread among those that share keys; each has its own part of their memory. */
   readonly slot?: number;
-  /** Already compiled elsewhere, with the same options. */
-  readonly kernels?: CompiledKernels;
 }
 
-export function openWasm(options: WasmOptions): WasmEngine {
-  return new WasmEngine(options.kernels ?? compileKernels(options), options.slot ?? 0);
+/**
+ * Compiles the fastest kernels that work here.
+ *
+ * @throws WorkError ENGINE_UNAVAILABLE
+ */
+export async function openWasm(options: WasmOptions = {}): Promise<WasmEngine> {
+  const { slot = 0 } = options;
+  const chosen = await chooseKernels(options, (compiled) => selfTest(new WasmEngine(compiled, 0)));
+  return new WasmEngine(chosen.compiled, slot);
 }
 
 export class WasmEngine implements Engine {
-  readonly name = "wasm";
+  readonly name: string;
   readonly kernels: CompiledKernels;
   readonly #slot: number;
   readonly #tower = Tower.open();
   readonly #verifier = new Verifier(this.#tower);
   readonly #prepared = new WeakMap<VerificationKey, PreparedKey>();
 
+  /** @param kernels  chosen here or in another thread */
   constructor(kernels: CompiledKernels, slot: number) {
+    this.name = `wasm (${pathOf(kernels.options)})`;
     this.kernels = kernels;
     this.#slot = slot;
   }
