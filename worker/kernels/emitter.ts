@@ -117,6 +117,16 @@ export class FunctionWriter {
     this.do(callCode(callee, args));
   }
 
+  /** locals = the callee's results, in order. */
+  callInto(
+    locals: readonly Local<ValueType>[],
+    callee: FunctionWriter,
+    ...args: Expr<ValueType>[]
+  ): void {
+    const sets = locals.toReversed().flatMap(({ index }) => [0x21, ...unsigned(index)]);
+    this.do([...callCode(callee, args), ...sets]);
+  }
+
   /** Leaves the function's results on the stack: the last thing that a body does. */
   result(...values: Expr<ValueType>[]): void {
     for (const { code } of values) this.do(code);
@@ -161,10 +171,15 @@ export interface ModuleOptions {
   readonly maximumPages: number;
 }
 
-/** A module that imports a shared memory as `env.memory` and exports its functions. */
+/** A module that imports a shared memory as `env.memory` and exports its functions by their names. */
 export class ModuleWriter {
   readonly #functions: FunctionWriter[] = [];
 
+  /**
+   * May be called while another function is being written.
+   *
+   * @param name  "" for a function that is only called from within.
+   */
   define<const P extends readonly ValueType[]>(
     name: string,
     parameters: P,
@@ -191,7 +206,9 @@ export class ModuleWriter {
       ...unsigned(minimumPages),
       ...unsigned(maximumPages),
     ];
-    const exports = this.#functions.map((f) => [...text(f.name), 0x00, ...unsigned(f.index)]);
+    const exports = this.#functions
+      .filter(({ name }) => name !== "")
+      .map((f) => [...text(f.name), 0x00, ...unsigned(f.index)]);
     return joined([
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       ...section(0, [text("label"), text(label)]),

@@ -106,7 +106,7 @@ export function fmaField(modulus: bigint, { checked = false }: FmaOptions = {}):
     limbBits: BITS,
     limbsOf: (x) => digitsOf(x).map((digit) => bitsOf(Number(digit))),
     valueOf: (limbs) => limbs.reduceRight((sum, bits) => (sum << W) + BigInt(doubleOf(bits)), 0n),
-    arithmetic: (f, half, pool) => new FmaArithmetic(f, half, pool, constants),
+    arithmetic: (f, half, writer) => new FmaArithmetic(f, half, writer.constants, constants),
     // bits(d + bias) - bits(bias) = d for an integer d below 2^51 in size
     loadLimb: (address, offset) =>
       i64.sub(

@@ -42,8 +42,8 @@ export interface VectorField {
   limbsOf(x: bigint): bigint[];
   /** The other way round: x, not reduced. */
   valueOf(limbs: readonly bigint[]): bigint;
-  /** Ready to write code into one function for one half. Allocates its locals. */
-  arithmetic(f: FunctionWriter, half: Half, constants: ConstantPool): Arithmetic;
+  /** Ready to write code into one function of a module for one half. Allocates its locals. */
+  arithmetic(f: FunctionWriter, half: Half, writer: KernelWriter): Arithmetic;
   /** A limb in memory as an integer. */
   loadLimb(address: Expr<"i32">, offset: number): Expr<"i64">;
   /** @param value  |value| < 2^limbBits */
@@ -133,7 +133,7 @@ export class KernelWriter {
 
   /** Arithmetic for both halves of a function. Make it before the loop, so that locals are shared. */
   halves(f: FunctionWriter, field: VectorField): readonly [Arithmetic, Arithmetic] {
-    return [field.arithmetic(f, 0, this.constants), field.arithmetic(f, 1, this.constants)];
+    return [field.arithmetic(f, 0, this), field.arithmetic(f, 1, this)];
   }
 }
 

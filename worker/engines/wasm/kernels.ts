@@ -13,10 +13,10 @@
  * `docs/adr/0019-kernels.md` has the reasons.
  */
 import { setFlagsFromString } from "node:v8";
-import { WorkError } from "../../errors.ts";
 import { BASE_FIELD, SCALAR_FIELD } from "../../field.ts";
 import { type Degree, writeCurveKernels } from "../../kernels/curve.ts";
 import { writeEntryKernels } from "../../kernels/entries.ts";
+import { extmulField } from "../../kernels/extmul-field.ts";
 import { fmaField } from "../../kernels/fma-field.ts";
 import { writeIntegerKernels } from "../../kernels/integers.ts";
 import { writeRowKernels } from "../../kernels/rows.ts";
@@ -30,6 +30,9 @@ export const PAGE_BYTES = 65536;
 const CONSTANTS = 1024;
 /** The first address that constants leave free. */
 export const FIRST_FREE = 65536;
+
+/** V8 inlines calls in WebAssembly unless told otherwise: since version 14, and not in 11 (Node 20). */
+const INLINES_CALLS = Number.parseInt(process.versions.v8, 10) >= 14;
 
 /** Representations of field elements. */
 export type Representation = "fma" | "extmul";
@@ -95,13 +98,8 @@ export interface Fields {
 }
 
 export function fieldsOf({ representation, checked = false }: CompileOptions): Fields {
-  if (representation === "extmul") {
-    throw new WorkError("ENGINE_UNAVAILABLE", "plain SIMD kernels are not there yet");
-  }
-  return {
-    fq: fmaField(BASE_FIELD, { checked }),
-    fr: fmaField(SCALAR_FIELD, { checked }),
-  };
+  const field = representation === "fma" ? fmaField : extmulField;
+  return { fq: field(BASE_FIELD, { checked }), fr: field(SCALAR_FIELD, { checked }) };
 }
 
 /** @throws WebAssembly.CompileError where the module's instructions are not known. */
@@ -146,9 +144,14 @@ export function instantiate(
  * Compiles at once with the optimizing compiler. Left to itself, V8 runs a baseline compiler's code
  * first, which is half as fast and, for the revectorizer, does not count. The flags are set for this
  * one compilation: left on, they would reach other people's modules.
+ *
+ * What the baseline compiler counts is what V8 inlines calls by: told to inline without that, it
+ * aborts the process at the first module with a call, in whichever thread. So inlining is off as long
+ * as the baseline compiler is.
  */
 function compiled(bytes: Uint8Array<ArrayBuffer>, revectorize: boolean): WebAssembly.Module {
   const flags = ["liftoff", "wasm-lazy-compilation"];
+  setFlagsFromString("--no-wasm-inlining");
   for (const flag of flags) setFlagsFromString(`--no-${flag}`);
   if (revectorize) setFlagsFromString("--experimental-wasm-revectorize");
   try {
@@ -156,5 +159,6 @@ function compiled(bytes: Uint8Array<ArrayBuffer>, revectorize: boolean): WebAsse
   } finally {
     if (revectorize) setFlagsFromString("--no-experimental-wasm-revectorize");
     for (const flag of flags) setFlagsFromString(`--${flag}`);
+    if (INLINES_CALLS) setFlagsFromString("--wasm-inlining");
   }
 }
