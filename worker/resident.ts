@@ -59,13 +59,18 @@ export class ResidentArtefacts {
 /** Compiled witness programs, for threads without an engine. */
 export class ResidentPrograms {
   readonly #programs = new LeastRecentlyUsed<WitnessProgram>(MAX_SMALL);
+  #last: WitnessProgram | undefined;
 
   /** @throws WorkError ARTEFACT_MISMATCH */
-  witnessProgram(wasm: PinnedFile): Promise<WitnessProgram> {
-    return this.#programs.get(
+  async witnessProgram(wasm: PinnedFile): Promise<WitnessProgram> {
+    const program = await this.#programs.get(
       wasm.sha256,
       async () => new WitnessProgram(new Uint8Array(await readPinned(wasm))),
     );
+    // Compiled code is small; an instance may take 100 MB, and one of them is enough for a thread.
+    if (program !== this.#last) this.#last?.rest();
+    this.#last = program;
+    return program;
   }
 }
 

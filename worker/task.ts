@@ -125,8 +125,9 @@ export function createTaskControl(): SharedArrayBuffer {
 }
 
 /**
- * Asks a task to stop; it then fails with CANCELLED, usually within 250 ms. Two stages cannot look:
- * the witness program and the loading of a key. Whoever cannot wait for those ends the thread.
+ * Asks a task to stop; it then fails with CANCELLED, usually within 250 ms. Two things cannot look:
+ * the loading of a key, and a witness program that is not understood (`WitnessProgram.kind`). Whoever
+ * cannot wait for those ends the thread.
  */
 export function requestCancel(control: SharedArrayBuffer): void {
   Atomics.store(new Int32Array(control), CANCEL, 1);

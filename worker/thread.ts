@@ -7,7 +7,7 @@
  */
 import { readPinned } from "./artefacts.ts";
 import type { Engine } from "./engine.ts";
-import { openFfjavascript } from "./engines/ffjavascript.ts";
+import { openEngine } from "./engines/open.ts";
 import { WorkError } from "./errors.ts";
 import { ELEMENT_BYTES } from "./field.ts";
 import { type ProvingKey, prove, verify } from "./groth16.ts";
@@ -54,7 +54,7 @@ export default async function handle<T extends Task>(task: T): Promise<ResultOf<
 
 async function openThread(): Promise<Thread> {
   try {
-    const engine = await openFfjavascript({ threads: "one" });
+    const engine = await openEngine({ threads: "one" });
     return { engine, artefacts: new ResidentArtefacts(engine) };
   } catch (error) {
     opened = undefined;
@@ -117,7 +117,9 @@ async function witnessOf(
   const { wasm } = task.artefacts;
   if (wasm === undefined) throw new TypeError("inputs need the circuit's witness program");
   const program = await artefacts.witnessProgram(wasm);
-  const witness = program.calculate(parseInputs(task.input.json));
+  const witness = program.calculate(parseInputs(task.input.json), () =>
+    throwIfCancelled(task.control),
+  );
   const wires = witness.length / ELEMENT_BYTES;
   if (wires !== nVars) {
     witness.fill(0);
@@ -133,6 +135,10 @@ function inputBytes({ input }: ProveTask): Uint8Array {
   return input.kind === "wtns" ? input.bytes : input.json;
 }
 
+function throwIfCancelled(control: SharedArrayBuffer): void {
+  if (isCancelRequested(control)) throw new WorkError("CANCELLED", "cancelled on request");
+}
+
 /** Times the stages, shows them in the control buffer, and stops between them on request. */
 class StageClock {
   readonly #control: SharedArrayBuffer;
@@ -145,7 +151,7 @@ class StageClock {
   }
 
   enter(stage: Exclude<Stage, "waiting">): void {
-    if (isCancelRequested(this.#control)) throw new WorkError("CANCELLED", "cancelled on request");
+    throwIfCancelled(this.#control);
     this.progress(stage, 0);
   }
 

@@ -1,15 +1,18 @@
 // Small circuits to serve in tests: compiled and set up once, then kept in build/.
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compileSource } from "../../circuits/compile.ts";
 import { setupDev } from "../../circuits/setup/circuit.ts";
+import { ProgramBinary } from "../../worker/witness-binary.ts";
 
 interface SmallCircuit {
   readonly id: string;
   readonly publicSignals: readonly string[];
   readonly source: string;
+  /** Whether the worker is kept from making the witness program interruptible. */
+  readonly isDeaf?: boolean;
 }
 
 /** Satisfiable only if product = a * b. Proves in a few milliseconds. */
@@ -42,9 +45,10 @@ const CHAIN: SmallCircuit = {
     component main {public [start]} = Chain(6000);`,
 };
 
-/** Its witness program runs for as many steps as it is told, and cannot look for a cancellation. */
+/** Its witness program runs for as many steps as it is told, and does not look for a cancellation. */
 const STUBBORN: SmallCircuit = {
   id: "stubborn",
+  isDeaf: true,
   publicSignals: ["steps"],
   source: `pragma circom 2.2.0;
     function grind(steps) {
@@ -76,11 +80,19 @@ export async function smallCircuits(): Promise<string> {
   await mkdir(draft, { recursive: true });
   for (const circuit of CIRCUITS) {
     const circuitDir = join(draft, circuit.id);
-    await compileSource(circuit.source, circuitDir);
+    const { wasmPath } = await compileSource(circuit.source, circuitDir);
+    if (circuit.isDeaf) await deafen(wasmPath);
     await setupDev({ dir: circuitDir, circuit, threads: 1 });
   }
   await rename(draft, dir).catch(() => rm(draft, { recursive: true }));
   return dir;
+}
+
+/** Gives a program a variable that it does not use; circom's have none, so it is left as it is. */
+async function deafen(wasmPath: string): Promise<void> {
+  const binary = new ProgramBinary(await readFile(wasmPath));
+  binary.addGlobal(0);
+  await writeFile(wasmPath, binary.encode());
 }
 
 /** Changes when the circuits do, or the set-up. */

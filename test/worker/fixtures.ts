@@ -74,6 +74,26 @@ export const smallFixture = (): Promise<Fixture> => fixture("small", SMALL, 6);
 export const longFixture = (): Promise<Fixture> => fixture("long", chain(6000));
 export const longInputs = (factor: number) => ({ start: "5", factor: String(factor) });
 
+/** Its witness takes as many turns of a loop as it is told. */
+const PATIENT = `
+function grind(turns) {
+    var y = 3;
+    for (var i = 0; i < turns; i++) y = y * y + i;
+    return y;
+}
+
+template Patient() {
+    signal input turns;
+    signal y;
+    y <-- grind(turns);
+    signal square <== y * y;
+    signal bound <== square * turns;
+}
+
+component main {public [turns]} = Patient();`;
+
+export const patientFixture = (): Promise<Fixture> => fixture("patient", PATIENT);
+
 async function fixture(name: string, source: string, tauLog2?: number): Promise<Fixture> {
   const version = createHash("sha256").update(`3\n${source}`).digest("hex").slice(0, 12);
   const parent = join(import.meta.dirname, "../../build/test-fixtures");

@@ -7,7 +7,14 @@ import { promisify } from "node:util";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { readLE, SCALAR_FIELD } from "../../worker/field.ts";
 import { type CircuitInputs, parseInputs, WitnessProgram } from "../../worker/witness.ts";
-import { jsonBytes, SMALL_ASSERTION, smallFixture, smallInputs } from "./fixtures.ts";
+import {
+  jsonBytes,
+  longFixture,
+  longInputs,
+  SMALL_ASSERTION,
+  smallFixture,
+  smallInputs,
+} from "./fixtures.ts";
 import { outcomeOf } from "./key-file.ts";
 
 let wasm: Uint8Array<ArrayBuffer>;
@@ -177,25 +184,36 @@ describe("worker / witness program", () => {
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
-  it("wipes the program's memory after success and failure", () => {
-    const memories: WebAssembly.Memory[] = [];
-    const { Instance } = WebAssembly;
-    const spy = vi.spyOn(WebAssembly, "Instance").mockImplementation(function (
-      this: unknown,
-      ...args: ConstructorParameters<typeof Instance>
-    ) {
-      const instance = new Instance(...args);
-      memories.push(instance.exports.memory as WebAssembly.Memory);
-      return instance;
-    } as never);
-    program.calculate(smallInputs());
-    failureOf(smallInputs(123_456_789));
-    spy.mockRestore();
-    expect(memories).toHaveLength(2);
-    for (const { buffer } of memories) {
-      const bytes = Buffer.from(buffer);
-      expect(bytes.equals(Buffer.alloc(bytes.length))).toBe(true);
+  it("looks in while it computes, and is none the worse when that ends it", async () => {
+    const long = new WitnessProgram(new Uint8Array(await readFile((await longFixture()).wasm)));
+    let looks = 0;
+    const expected = long.calculate(longInputs(3), () => looks++);
+    expect(looks).toBeGreaterThan(10);
+    const stop = new Error("stop");
+    for (const turn of [1, looks]) {
+      let left = turn;
+      const look = () => {
+        left--;
+        if (left === 0) throw stop;
+      };
+      expect(() => long.calculate(longInputs(4), look)).toThrow(stop);
+      expect(long.calculate(longInputs(3))).toEqual(expected);
     }
+  });
+
+  it("refuses to begin a calculation inside another one", async () => {
+    const long = new WitnessProgram(new Uint8Array(await readFile((await longFixture()).wasm)));
+    const again = () => long.calculate(longInputs(4));
+    expect(() => long.calculate(longInputs(3), again)).toThrow("running already");
+    expect(long.calculate(longInputs(3))).toHaveLength(32 * 6003);
+  });
+
+  it("goes on after a rest", () => {
+    const expected = program.calculate(smallInputs());
+    program.rest();
+    expect(program.inputCount).toBe(8);
+    program.rest();
+    expect(program.calculate(smallInputs())).toEqual(expected);
   });
 
   it("refuses bytes that are not a circom 2 witness program for BN254", async () => {
