@@ -132,13 +132,16 @@ class ReferenceRun implements ProofRun {
   }
 }
 
+/** The part of a key that the quotient depends on. */
+type Matrices = Pick<Zkey, "coefficients" | "domainSize">;
+
 /**
  * The quotient's values on the odd coset, as `ProofRun` defines them.
  *
  * @param witness  nVars x 32 B, canonical
  */
 export function referenceQuotient(
-  zkey: Zkey,
+  zkey: Matrices,
   witness: Uint8Array,
   checkpoint: Checkpoint = () => undefined,
 ): bigint[] {
@@ -189,7 +192,7 @@ function sum<T>(
 }
 
 /** <A_i, w> and <B_i, w> for each row i of the domain. */
-function rowProducts(zkey: Zkey, witness: readonly bigint[]): [bigint[], bigint[]] {
+function rowProducts(zkey: Matrices, witness: readonly bigint[]): [bigint[], bigint[]] {
   const rows = [0, 1].map(() => new Array<bigint>(zkey.domainSize).fill(0n)) as [
     bigint[],
     bigint[],

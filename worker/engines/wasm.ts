@@ -62,12 +62,12 @@ export class WasmEngine implements Engine {
 
   async loadKey(zkey: Zkey): Promise<ResidentKey> {
     const key = writeKey(this.kernels, zkey);
-    return this.adopt({ ...key, slotBytes: slotBytesOf(key, this.#tower) }, zkey);
+    return this.adopt({ ...key, slotBytes: slotBytesOf(key, this.#tower) });
   }
 
-  /** A key that another thread has loaded. */
-  adopt(shared: SharedKey, zkey: Zkey): ResidentKey {
-    return new WasmKey(shared, new Slot(shared, this.#slot, this.#tower), zkey);
+  /** A key that `loadSharedKey` has loaded, in this thread or another. */
+  adopt(shared: SharedKey): ResidentKey {
+    return new WasmKey(shared, new Slot(shared, this.#slot, this.#tower));
   }
 
   async verify(
@@ -92,12 +92,10 @@ const MAX_SMALL_SHARE = 0.25;
 class WasmKey implements ResidentKey {
   readonly shared: SharedKey;
   readonly slot: Slot;
-  readonly zkey: Zkey;
 
-  constructor(shared: SharedKey, slot: Slot, zkey: Zkey) {
+  constructor(shared: SharedKey, slot: Slot) {
     this.shared = shared;
     this.slot = slot;
-    this.zkey = zkey;
   }
 
   begin(witness: Uint8Array): ProofRun {
@@ -285,9 +283,11 @@ class WasmRun implements ProofRun {
 
   /** Domains of 2 and 4: as the definition says. */
   #smallQuotient(): void {
-    const { shared, slot, zkey } = this.#key;
+    const { shared, slot } = this.#key;
+    const coefficients = shared.tinyCoefficients as Uint8Array;
     const view = new BigUint64Array(shared.memory.buffer, slot.proof.quotient);
-    referenceQuotient(zkey, this.#witness).forEach((value, i) => {
+    const matrices = { coefficients, domainSize: shared.domain };
+    referenceQuotient(matrices, this.#witness).forEach((value, i) => {
       for (let w = 0; w < 4; w++) view[4 * i + w] = BigInt.asUintN(64, value >> BigInt(64 * w));
     });
     slot.thread.kernels.fold(slot.proof.quotient, shared.domain);

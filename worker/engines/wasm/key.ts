@@ -46,6 +46,8 @@ export interface SharedKey {
   readonly sections: Readonly<Record<"a" | "b1" | "c" | "h" | "b2", Section>>;
   /** Undefined for domains too small for the transforms. */
   readonly quotient: QuotientKey | undefined;
+  /** For those domains: the coefficients as in a key's file. */
+  readonly tinyCoefficients: Uint8Array | undefined;
   /** The first address behind the key, a multiple of 64: slots begin here (`arena.ts`). */
   readonly end: number;
   /** Bytes of one slot, a multiple of 64. */
@@ -94,7 +96,9 @@ export function writeKey(kernels: CompiledKernels, zkey: Zkey): Omit<SharedKey, 
     new TableWriter(k, memory, fr, factor).write(tables, domain);
     quotient = { domain, tables, coefficients, matrices: addresses };
   }
-  return { memory, kernels, nVars, nPublic, domain, sections, quotient, end: region.take(0) };
+  const tinyCoefficients = quotient === undefined ? zkey.coefficients.slice() : undefined;
+  const end = region.take(0);
+  return { memory, kernels, nVars, nPublic, domain, sections, quotient, tinyCoefficients, end };
 }
 
 class SectionWriter {
