@@ -22,9 +22,6 @@
  * added, so that the column is a multiple of B. Nine such rows would be a chain, and eight folded
  * columns would leave a value that is not small.
  *
- * **Why functions.** A product is 1,200 instructions, 8 KB: written out wherever it is needed, an
- * addition of points would not fit into the processor's instruction cache, and run half as fast.
- *
  * **Bounds.** Normalised limbs are at most B/2 in size, the top one as the value demands. Operands may
  * be sums and differences of normalised limbs, or of unpacked (unsigned) ones, as long as
  *
@@ -39,22 +36,12 @@
  * the result are 2^21.6 for each p: they are never the largest.
  */
 import { type Expr, type FunctionWriter, i64, i64x2, v128 } from "./emitter.ts";
-import {
-  BASE,
-  LIMB_BITS,
-  LIMBS,
-  limbsOf,
-  type Products,
-  primeOf,
-  writeProducts,
-} from "./extmul-product.ts";
+import { BASE, ExtmulProduct, LIMB_BITS, LIMBS, limbsOf, primeOf } from "./extmul-product.ts";
 import {
   type Arithmetic,
-  type ConstantPool,
   type Element,
   HALF_BYTES,
   type Half,
-  type KernelWriter,
   LIMB_STRIDE,
   type Variable,
   type VectorField,
@@ -69,8 +56,6 @@ export interface ExtmulOptions {
 export function extmulField(modulus: bigint, { checked = false }: ExtmulOptions = {}): VectorField {
   const width = BigInt(LIMB_BITS);
   const prime = primeOf(modulus);
-  /** A module has the functions once. */
-  const written = new WeakMap<KernelWriter, Products>();
   return {
     modulus,
     radix: 1n << (width * BigInt(LIMBS)),
@@ -79,10 +64,10 @@ export function extmulField(modulus: bigint, { checked = false }: ExtmulOptions 
     limbsOf: (x) => limbsOf(x).map((limb) => BigInt.asUintN(64, limb)),
     valueOf: (limbs) =>
       limbs.reduceRight((sum, bits) => (sum << width) + BigInt.asIntN(64, bits), 0n),
-    arithmetic: (f, half, writer) => {
-      const products = written.get(writer) ?? writeProducts(writer, prime, checked);
-      written.set(writer, products);
-      return new ExtmulArithmetic(f, half, writer.constants, products);
+    arithmetic: (f, half, { constants }) => {
+      const constant = (bits: bigint) => constants.vector(bits, half);
+      const product = new ExtmulProduct(f, prime, constant, checked);
+      return new ExtmulArithmetic(f, half, constant, product);
     },
     loadLimb: (address, offset) => i64.load(address, offset),
     storeLimb: (address, value, offset) => i64.store(address, value, offset),
@@ -92,14 +77,19 @@ export function extmulField(modulus: bigint, { checked = false }: ExtmulOptions 
 class ExtmulArithmetic implements Arithmetic {
   readonly half: Half;
   readonly #f: FunctionWriter;
-  readonly #pool: ConstantPool;
-  readonly #products: Products;
+  readonly #constant: (bits: bigint) => Expr<"v128">;
+  readonly #product: ExtmulProduct;
 
-  constructor(f: FunctionWriter, half: Half, pool: ConstantPool, products: Products) {
+  constructor(
+    f: FunctionWriter,
+    half: Half,
+    constant: (bits: bigint) => Expr<"v128">,
+    product: ExtmulProduct,
+  ) {
     this.half = half;
     this.#f = f;
-    this.#pool = pool;
-    this.#products = products;
+    this.#constant = constant;
+    this.#product = product;
   }
 
   variable(): Variable {
@@ -137,19 +127,22 @@ class ExtmulArithmetic implements Arithmetic {
   }
 
   mul(dst: Variable, a: Element, b: Element): void {
-    this.#f.callInto(dst, this.#products.multiply, ...a, ...b);
+    this.#product.multiply(dst, [[a, b]]);
   }
 
   mulSum(dst: Variable, a: Element, b: Element, c: Element, d: Element): void {
-    this.#f.callInto(dst, this.#products.multiplySum, ...a, ...b, ...c, ...d);
+    this.#product.multiply(dst, [
+      [a, b],
+      [c, d],
+    ]);
   }
 
   square(dst: Variable, a: Element): void {
-    this.#f.callInto(dst, this.#products.square, ...a);
+    this.#product.square(dst, a);
   }
 
-  reduce(x: Variable): void {
-    this.#f.callInto(x, this.#products.reduce, ...x);
+  reduce(variable: Variable): void {
+    this.#product.reduce(variable);
   }
 
   /** Unsigned limbs below 2^29: good as an operand, or of one difference. */
@@ -184,10 +177,6 @@ class ExtmulArithmetic implements Arithmetic {
 
   negateBy(mask: Expr<"v128">, a: Element): Element {
     return a.map((limb) => negated(limb, mask));
-  }
-
-  #constant(value: bigint): Expr<"v128"> {
-    return this.#pool.vector(value, this.half);
   }
 }
 

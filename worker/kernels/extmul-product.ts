@@ -1,10 +1,8 @@
 /**
- * Products of nine-limb numbers with their reduction, as functions of two lanes. `extmul-field.ts` has
- * the algebra and the bounds.
+ * Products of nine-limb numbers and their reduction. `extmul-field.ts` has the algebra and the bounds.
  */
 import { invert } from "../field.ts";
 import { type Expr, type FunctionWriter, i32x4, i64x2, type Local, v128 } from "./emitter.ts";
-import type { ConstantPool, KernelWriter } from "./vector-field.ts";
 
 export const LIMBS = 9;
 export const LIMB_BITS = 29;
@@ -58,88 +56,66 @@ export function limbsOf(x: bigint): bigint[] {
   return [...limbs, rest];
 }
 
-/** Functions of limbs as vectors of two 64-bit lanes; each returns limbs in bounds. */
-export interface Products {
-  /** (a, b) -> a b / R */
-  readonly multiply: FunctionWriter;
-  /** (a, b, c, d) -> (a b + c d) / R */
-  readonly multiplySum: FunctionWriter;
-  /** (a) -> a^2 / R */
-  readonly square: FunctionWriter;
-  /** (a) -> a, reduced */
-  readonly reduce: FunctionWriter;
-}
+/** Limbs as vectors of two 64-bit lanes. */
+type Vectors = readonly Expr<"v128">[];
+type Variables = readonly Local<"v128">[];
 
-/** @param checked  Trap when an operand of a product is out of bounds. */
-export function writeProducts(
-  { module, constants }: KernelWriter,
-  prime: Prime,
-  checked: boolean,
-): Products {
-  const define = (operands: number, write: (p: ProductWriter, operands: Vectors[]) => void) =>
-    module.define("", vectors(operands * LIMBS), vectors(LIMBS), (f, ...parameters) => {
-      const product = new ProductWriter(f, constants, prime, checked);
-      write(
-        product,
-        Array.from({ length: operands }, (_, i) => parameters.slice(LIMBS * i, LIMBS * (i + 1))),
-      );
-    });
-  return {
-    multiply: define(2, (p, [a, b]) => p.multiply([[a, b] as Pair])),
-    multiplySum: define(4, (p, [a, b, c, d]) => p.multiply([[a, b] as Pair, [c, d] as Pair])),
-    square: define(1, (p, [a]) => p.square(a as Vectors)),
-    reduce: define(1, (p, [a]) => p.reduce(a as Vectors)),
-  };
-}
-
-type Vectors = readonly Local<"v128">[];
-type Pair = readonly [Vectors, Vectors];
-
-function vectors(count: number): "v128"[] {
-  return Array.from({ length: count }, () => "v128");
-}
-
-/** Writes one function's body. */
-class ProductWriter {
+/** Writes products into one function. */
+export class ExtmulProduct {
   readonly #f: FunctionWriter;
-  readonly #pool: ConstantPool;
+  readonly #constant: (bits: bigint) => Expr<"v128">;
   readonly #prime: Prime;
   readonly #checked: boolean;
+  /** Limbs of up to four operands, narrow. */
+  readonly #operands: readonly Variables[];
+  /** Digits of the low columns: q_0 .. q_6, m_7, m_8, narrow. */
+  readonly #low: Variables;
   /** The column's sum. */
   readonly #sum: Local<"v128">;
   readonly #carry: Local<"v128">;
 
-  constructor(f: FunctionWriter, pool: ConstantPool, prime: Prime, checked: boolean) {
+  /**
+   * @param constant  64 bits in both lanes.
+   * @param checked  Trap when an operand is out of bounds.
+   */
+  constructor(
+    f: FunctionWriter,
+    prime: Prime,
+    constant: (bits: bigint) => Expr<"v128">,
+    checked: boolean,
+  ) {
     this.#f = f;
-    this.#pool = pool;
+    this.#constant = constant;
     this.#prime = prime;
     this.#checked = checked;
+    this.#operands = Array.from({ length: 4 }, () => f.locals("v128", LIMBS));
+    this.#low = f.locals("v128", LIMBS);
     this.#sum = f.local("v128");
     this.#carry = f.local("v128");
   }
 
-  multiply(pairs: readonly Pair[]): void {
-    for (const [a, b] of pairs) {
+  /** dst = the sum of the pairs' products, one or two, / R. */
+  multiply(dst: Variables, pairs: readonly (readonly [Vectors, Vectors])[]): void {
+    const operands = pairs.map(([a, b], i) => {
       this.#assertBounds(a, b);
-      for (const limb of [...a, ...b]) this.#f.set(limb, narrow(limb));
-    }
-    this.#reduceColumns((k) =>
-      pairs.flatMap(([a, b]) =>
+      return [this.#narrow(2 * i, a), this.#narrow(2 * i + 1, b)] as const;
+    });
+    this.#reduceColumns(dst, (k) =>
+      operands.flatMap(([a, b]) =>
         columnIndices(k).map((i) => i64x2.extmulLowS(at(a, i), at(b, k - i))),
       ),
     );
   }
 
-  /** Squares on the diagonal, each mixed product once, with the doubled limb. */
-  square(a: Vectors): void {
-    const f = this.#f;
-    this.#assertBounds(a, a);
-    const twice = f.locals("v128", LIMBS);
-    a.forEach((limb, i) => {
-      f.set(limb, narrow(limb));
-      f.set(at(twice, i), i32x4.add(limb, limb));
+  /** dst = x^2 / R: squares on the diagonal, each mixed product once, with the doubled limb. */
+  square(dst: Variables, x: Vectors): void {
+    this.#assertBounds(x, x);
+    const a = this.#narrow(0, x);
+    const twice = at(this.#operands, 1);
+    twice.forEach((limb, i) => {
+      this.#f.set(limb, i32x4.add(at(a, i), at(a, i)));
     });
-    this.#reduceColumns((k) =>
+    this.#reduceColumns(dst, (k) =>
       columnIndices(k)
         .filter((i) => 2 * i <= k)
         .map((i) => i64x2.extmulLowS(at(2 * i === k ? a : twice, i), at(a, k - i))),
@@ -147,10 +123,11 @@ class ProductWriter {
   }
 
   /**
-   * q = round(top limb / top limb of p), x - q p, then carries from limb to limb. The value ends at
-   * most 0.5 p + p / 2^17 in size. Holds for limbs below 2^31: |q| < 2^10, and no 64 bits overflow.
+   * q = round(top limb / top limb of p), x - q p, then carries from limb to limb. Holds for limbs
+   * below 2^31: |q| < 2^10, q p's lower limbs stay below p / 2^12 and x's below p / 2^19, so that the
+   * value ends at most 0.5 p + p / 2^11 in size; no 64 bits overflow.
    */
-  reduce(x: Vectors): void {
+  reduce(x: Variables): void {
     const f = this.#f;
     const { limbs } = this.#prime;
     const top = at(x, LIMBS - 1);
@@ -165,23 +142,20 @@ class ProductWriter {
         this.#constant(OFFSET >> QUOTIENT_BITS),
       ),
     );
-    const q = f.local("v128");
+    const q = at(this.#low, 0);
     f.set(q, narrow(this.#sum));
     x.forEach((limb, i) => {
       f.set(limb, i64x2.sub(limb, i64x2.extmulLowS(q, this.#factor(at(limbs, i)))));
     });
     for (let i = 0; i < LIMBS - 1; i++) this.#takeDigit(at(x, i), at(x, i), i);
     f.set(top, this.#withCarry(top, 0n, LIMBS - 1));
-    f.result(...x);
   }
 
   /** @param products  Those of column k. */
-  #reduceColumns(products: (k: number) => readonly Expr<"v128">[]): void {
+  #reduceColumns(dst: Variables, products: (k: number) => readonly Expr<"v128">[]): void {
     const f = this.#f;
     const { limbs, powers } = this.#prime;
-    /** Digits of the low columns: q_0 .. q_6, m_7, m_8, narrow. */
-    const low = f.locals("v128", LIMBS);
-    const out = f.locals("v128", LIMBS);
+    const low = this.#low;
     for (let k = 0; k < 2 * LIMBS - 1; k++) {
       // The digits so far: q_i I_(7-i) from column 7 on, m_i p from column i on.
       const reductions = low.slice(0, k).flatMap((digit, i) => {
@@ -192,10 +166,9 @@ class ProductWriter {
       f.set(this.#sum, [...products(k), ...reductions].reduce(i64x2.add));
       if (k < FOLDED) this.#takeFolded(at(low, k), k);
       else if (k < LIMBS) this.#takeRow(at(low, k), k);
-      else this.#takeDigit(at(out, k - LIMBS), this.#sum, k);
+      else this.#takeDigit(at(dst, k - LIMBS), this.#sum, k);
     }
-    f.set(at(out, LIMBS - 1), i64x2.sub(this.#carry, this.#constant(CARRY_BIAS)));
-    f.result(...out);
+    f.set(at(dst, LIMBS - 1), i64x2.sub(this.#carry, this.#constant(CARRY_BIAS)));
   }
 
   /** q = the sum's low bits, unsigned. */
@@ -236,8 +209,12 @@ class ProductWriter {
     return i64x2.add(i64x2.add(sum, this.#constant(offset - CARRY_BIAS)), this.#carry);
   }
 
-  #constant(value: bigint): Expr<"v128"> {
-    return this.#pool.vector(value, 0);
+  #narrow(operand: number, limbs: Vectors): Variables {
+    const locals = at(this.#operands, operand);
+    locals.forEach((local, i) => {
+      this.#f.set(local, narrow(at(limbs, i)));
+    });
+    return locals;
   }
 
   /** A factor for `extmulLowS`, which reads lanes 0 and 1 of four. */
@@ -255,7 +232,7 @@ class ProductWriter {
     this.#assertAtMost(i64x2.extmulLowS(narrow(sizeA), narrow(sizeB)), BASE * BASE);
   }
 
-  /** The largest |limb| in each lane; more than 2^62 where one is out of all bounds. */
+  /** The largest |limb| in each lane. */
   #sizeOf(limbs: Vectors): Local<"v128"> {
     const f = this.#f;
     const size = f.local("v128");
@@ -270,7 +247,9 @@ class ProductWriter {
 
   #assertAtMost(size: Expr<"v128">, most: bigint): void {
     const f = this.#f;
-    f.if(v128.anyTrue(i64x2.gtS(size, this.#constant(most))), () => f.unreachable());
+    const isOut = v128.anyTrue(i64x2.gtS(size, this.#constant(most)));
+    // One statement, as halves are written statement by statement.
+    f.do(f.capture(() => f.if(isOut, () => f.unreachable())).flat());
   }
 }
 
