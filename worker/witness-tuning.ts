@@ -135,7 +135,10 @@ function tune(binary: ProgramBinary): PreparedProgram {
     kind: "tuned",
     wasm: binary.encode(),
     memory: {
-      data: binary.data.filter(({ offset }) => offset < stack.start),
+      // Copies: views would keep the whole file in memory.
+      data: binary.data
+        .filter(({ offset }) => offset < stack.start)
+        .map(({ offset, bytes }) => ({ offset, bytes: new Uint8Array(bytes) })),
       staticEnd: stack.start,
       scratchEnd,
       stackStart,

@@ -10,12 +10,15 @@
 
 import { type CircuitInputs, readSignals } from "./witness-inputs.ts";
 import { foreignProgram, type LookIn, ProgramInstance } from "./witness-instance.ts";
-import { type PreparedProgram, type ProgramKind, prepareProgram } from "./witness-tuning.ts";
+import { type ProgramKind, type ProgramMemory, prepareProgram } from "./witness-tuning.ts";
 
 export { type CircuitInputs, type InputValue, parseInputs } from "./witness-inputs.ts";
 
 export class WitnessProgram {
-  readonly #prepared: PreparedProgram;
+  /** "tuned" programs are fast, and "plain" ones cannot be interrupted. */
+  readonly kind: ProgramKind;
+  /** Of a tuned program. */
+  readonly #layout: ProgramMemory | undefined;
   readonly #module: WebAssembly.Module;
   /** Of a tuned program: for everything. Of another one: for sizes, and it never sees a value. */
   #instance: ProgramInstance | undefined;
@@ -27,9 +30,11 @@ export class WitnessProgram {
    * @throws WorkError ARTEFACT_MISMATCH if the bytes are not a circom 2 witness program.
    */
   constructor(wasm: Uint8Array<ArrayBuffer>) {
-    this.#prepared = prepareProgram(wasm);
+    const prepared = prepareProgram(wasm);
+    this.kind = prepared.kind;
+    this.#layout = prepared.memory;
     try {
-      this.#module = new WebAssembly.Module(this.#prepared.wasm);
+      this.#module = new WebAssembly.Module(prepared.wasm);
     } catch {
       throw foreignProgram("is not WebAssembly that this Node can compile");
     }
@@ -37,11 +42,6 @@ export class WitnessProgram {
     for (const name of ["memory", "getVersion", "init", "setInputSignal", "getInputSignalSize"]) {
       if (!names.has(name)) throw foreignProgram(`has no export "${name}"`);
     }
-  }
-
-  /** "tuned" programs are fast, and "plain" ones cannot be interrupted. */
-  get kind(): ProgramKind {
-    return this.#prepared.kind;
   }
 
   /**
@@ -79,13 +79,13 @@ export class WitnessProgram {
     return instance.run(signals, lookIn);
   }
 
-  /** Gives back the instance's memory, about 200 B a wire. The next use takes it again. */
+  /** Gives back the instance's memory, some 300 B a wire. The next use takes it again. */
   rest(): void {
     this.#instance = undefined;
   }
 
   #resident(): ProgramInstance {
-    this.#instance ??= new ProgramInstance(this.#module, this.#prepared.memory);
+    this.#instance ??= new ProgramInstance(this.#module, this.#layout);
     return this.#instance;
   }
 }
