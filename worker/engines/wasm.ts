@@ -21,12 +21,12 @@ import type { Proof } from "../proof.ts";
 import type { VerificationKey } from "../verification-key.ts";
 import type { Zkey } from "../zkey.ts";
 import { referenceQuotient } from "./reference.ts";
-import { SCALE_ELEMENTS, Slot, slotBytesOf } from "./wasm/arena.ts";
+import { proofArenaOf, SCALE_ELEMENTS, Slot, slotBytesOf } from "./wasm/arena.ts";
 import { chooseKernels, type KernelOptions, pathOf } from "./wasm/choice.ts";
 import type { CompiledKernels } from "./wasm/kernels.ts";
 import { type SharedKey, writeKey } from "./wasm/key.ts";
 import { planOf, type Terms } from "./wasm/msm.ts";
-import { Participant, type SumTask, stopPieces, termCount, writePieces } from "./wasm/pieces.ts";
+import { Participant, type SumTask, termCount, writePieces } from "./wasm/pieces.ts";
 import { selfTest } from "./wasm/self-test.ts";
 
 export interface WasmOptions extends KernelOptions {
@@ -65,9 +65,13 @@ export class WasmEngine implements Engine {
     return this.adopt({ ...key, slotBytes: slotBytesOf(key, this.#tower) });
   }
 
-  /** A key that `loadSharedKey` has loaded, in this thread or another. */
-  adopt(shared: SharedKey): ResidentKey {
-    return new WasmKey(shared, new Slot(shared, this.#slot, this.#tower));
+  /**
+   * A key that `loadSharedKey` has loaded, in this thread or another.
+   *
+   * @param slot  of this thread in the key's memory, where another one may be using the engine's.
+   */
+  adopt(shared: SharedKey, slot: number = this.#slot): WasmKey {
+    return new WasmKey(shared, new Slot(shared, slot, this.#tower));
   }
 
   async verify(
@@ -89,7 +93,8 @@ export class WasmEngine implements Engine {
  */
 const MAX_SMALL_SHARE = 0.25;
 
-class WasmKey implements ResidentKey {
+/** A key with one thread's part of its memory. */
+export class WasmKey implements ResidentKey {
   readonly shared: SharedKey;
   readonly slot: Slot;
 
@@ -102,6 +107,23 @@ class WasmKey implements ResidentKey {
     return new WasmRun(this, witness);
   }
 
+  /**
+   * Helps with the proof that the thread of another slot leads, from its first piece or from now on.
+   * Returns when nothing is left to take; before that, between two pieces, once it is not wanted.
+   *
+   * @throws what a piece throws; the leader then goes on without help.
+   */
+  help(leader: number, isWanted: () => boolean): void {
+    const { shared, slot } = this;
+    const proof = proofArenaOf(shared, leader);
+    try {
+      new Participant(shared, slot.fields, proof, slot.thread).help(slot.index, isWanted);
+    } finally {
+      slot.thread.wipe();
+    }
+  }
+
+  /** The memory goes with the last reference to it. */
   release(): void {}
 }
 
@@ -142,14 +164,12 @@ class WasmRun implements ProofRun {
     const inG2 = g2.map((terms) => this.#collect<G2Point>(2, terms, tasks));
     const needsQuotient = tasks.some((task) => task.needsQuotient);
     if (needsQuotient && shared.quotient === undefined) this.#smallQuotient();
-    writePieces(shared, proof, tasks, needsQuotient && shared.quotient !== undefined);
-    const participant = new Participant(shared, fields, proof, thread);
-    try {
-      participant.work(checkpoint);
-      participant.waitForOthers(checkpoint);
-    } catch (error) {
-      stopPieces(shared, proof);
-      throw error;
+    if (tasks.length > 0) {
+      const withQuotient = needsQuotient && shared.quotient !== undefined;
+      const write = () => writePieces(shared, proof, tasks, withQuotient);
+      new Participant(shared, fields, proof, thread).lead(write, checkpoint);
+    } else {
+      checkpoint(1);
     }
     const { tower } = thread;
     return {
@@ -213,20 +233,7 @@ class WasmRun implements ProofRun {
   }
 
   async end(): Promise<void> {
-    const { shared, slot } = this.#key;
-    const { proof, thread } = slot;
-    const bytes = new Uint8Array(shared.memory.buffer);
-    const wiped = [
-      [proof.witness, shared.nVars],
-      [proof.folded, shared.nVars],
-      [proof.scaled, shared.nVars],
-      [proof.quotient, shared.domain],
-    ] as const;
-    for (const [at, count] of wiped) bytes.fill(0, at, at + ELEMENT_BYTES * count);
-    for (const at of proof.buffers?.polynomials ?? []) {
-      bytes.fill(0, at, at + 8 * slot.fields.fr.limbs * shared.domain);
-    }
-    thread.tower.wipe();
+    this.#key.slot.wipe();
     this.#factor = undefined;
   }
 

@@ -6,7 +6,14 @@
 import { ELEMENT_BYTES } from "../../field.ts";
 import type { Tower } from "../../kernels/tower.ts";
 import { Inversion } from "./inversion.ts";
-import { type Fields, fieldsOf, instantiate, type Kernels } from "./kernels.ts";
+import {
+  type Fields,
+  fieldsOf,
+  instantiate,
+  type Kernels,
+  MAX_PAGES,
+  PAGE_BYTES,
+} from "./kernels.ts";
 import type { SharedKey } from "./key.ts";
 import { Msm } from "./msm.ts";
 import {
@@ -37,6 +44,8 @@ export interface ProofArena {
   /** Results of up to `MAX_SUMS` sums, `MAX_POSITIONS` points each. */
   readonly positions: readonly number[];
   readonly buffers: QuotientBuffers | undefined;
+  /** The first address behind all that. */
+  readonly end: number;
 }
 
 export const CONTROL_BYTES = 64 * 1024;
@@ -48,7 +57,7 @@ function takeProofArena(region: Region, key: SharedKey, { fr }: Fields): ProofAr
   const { nVars, domain } = key;
   // 8 bytes are read from the last word of a scalar on, and whole quads are written.
   const scalars = (count: number) => region.take(ELEMENT_BYTES * (count + 4));
-  return {
+  const addresses = {
     control: region.take(CONTROL_BYTES),
     witness: scalars(nVars),
     folded: scalars(nVars),
@@ -57,6 +66,7 @@ function takeProofArena(region: Region, key: SharedKey, { fr }: Fields): ProofAr
     positions: Array.from({ length: MAX_SUMS }, () => region.take(POSITION_BYTES * MAX_POSITIONS)),
     buffers: key.quotient && takeQuotientBuffers(region, fr, key.quotient),
   };
+  return { ...addresses, end: region.end };
 }
 
 /** What a thread computes with. */
@@ -69,6 +79,9 @@ export class ThreadArena {
   readonly stage: number;
   readonly factor: number;
   readonly gather: GatherBuffers;
+  readonly #memory: WebAssembly.Memory;
+  /** Addresses from the first to behind the last one of numbers made of the witness. */
+  readonly #scalars: readonly [from: number, to: number];
   readonly #inversions: readonly [Inversion, Inversion];
 
   constructor(region: Region, key: SharedKey, fields: Fields, tower: Tower) {
@@ -79,6 +92,8 @@ export class ThreadArena {
     this.stage = region.take(8 * fr.limbs * SCALE_ELEMENTS);
     this.factor = region.take(32 * fr.limbs);
     this.gather = takeGatherBuffers(region, fr);
+    this.#memory = memory;
+    this.#scalars = [this.stage, region.end];
     const { a, b1, c, h, b2 } = sections;
     const common = [this.kernels, memory, fq] as const;
     this.#inversions = [
@@ -97,11 +112,18 @@ export class ThreadArena {
     for (const inversion of this.#inversions) inversion.prepare();
     for (const msm of this.msm) msm.prepare();
   }
+
+  /** Wipes what a proof has left here. */
+  wipe(): void {
+    new Uint8Array(this.#memory.buffer).fill(0, ...this.#scalars);
+    this.tower.wipe();
+  }
 }
 
 /** One thread's view of a slot. */
 export class Slot {
   readonly key: SharedKey;
+  readonly index: number;
   readonly fields: Fields;
   readonly proof: ProofArena;
   readonly thread: ThreadArena;
@@ -109,6 +131,7 @@ export class Slot {
   /** Grows the memory if it does not reach that far. */
   constructor(key: SharedKey, index: number, tower: Tower) {
     this.key = key;
+    this.index = index;
     this.fields = fieldsOf(key.kernels.options);
     const region = new Region(slotAddress(key, index));
     this.proof = takeProofArena(region, key, this.fields);
@@ -116,6 +139,33 @@ export class Slot {
     grow(key.memory, region.end);
     this.thread.prepare();
   }
+
+  /** Wipes what the proof that this thread led has left. Nobody else may work on it any more. */
+  wipe(): void {
+    const { witness, end } = this.proof;
+    new Uint8Array(this.key.memory.buffer).fill(0, witness, end);
+    this.thread.wipe();
+  }
+}
+
+/**
+ * Makes room for several slots, so that no thread grows the memory while others compute.
+ *
+ * @returns how many there is room for, at least 1 and at most `wanted`.
+ * @throws WorkError KEY_REFUSED if there is no room for one.
+ */
+export function reserveSlots(key: SharedKey, wanted: number): number {
+  const most = Math.floor((MAX_PAGES * PAGE_BYTES - key.end) / key.slotBytes);
+  const count = Math.max(Math.min(wanted, most), 1);
+  grow(key.memory, slotAddress(key, count));
+  return count;
+}
+
+/** Wipes all of a slot whose thread is gone. */
+export function wipeSlot(key: SharedKey, index: number): void {
+  const from = slotAddress(key, index);
+  const bytes = new Uint8Array(key.memory.buffer);
+  bytes.fill(0, from, Math.min(from + key.slotBytes, bytes.length));
 }
 
 /** Addresses of any slot's proof, for a thread that assists. */

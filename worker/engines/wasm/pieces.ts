@@ -10,12 +10,12 @@
  *     word 0   next piece to be taken        word 2   pieces that are finished
  *     word 1   1 when all shall stop         word 3   pieces
  *     words 8 to 15    gates: pieces that have passed
- *     then the sums' tables, then the pieces
+ *     from word 16 on  who helps (`crew.ts`), then the sums' tables, then the pieces
  */
 import type { Checkpoint } from "../../engine.ts";
-import { WorkError } from "../../errors.ts";
 import type { Degree } from "../../kernels/curve.ts";
 import { MAX_SUMS, type ProofArena, type ThreadArena } from "./arena.ts";
+import { CREW_WORDS, Crew, MAX_WAIT_MS } from "./crew.ts";
 import type { Fields } from "./kernels.ts";
 import type { SharedKey } from "./key.ts";
 import { planOf, type Terms } from "./msm.ts";
@@ -26,7 +26,8 @@ const STOP = 1;
 const FINISHED = 2;
 const PIECES = 3;
 const GATES = 8;
-const SUMS = 16;
+const CREW = 16;
+const SUMS = CREW + CREW_WORDS;
 /** Lists of terms that one sum may have. */
 export const MAX_LISTS = 4;
 const SUM_WORDS = 4 + 4 * MAX_LISTS;
@@ -35,8 +36,7 @@ const PIECE_WORDS = 8;
 
 const KIND = { rows: 0, multiply: 1, transform: 2, finish: 3, windows: 4 } as const;
 const GATE = { rows: 0, products: 1, transforms: 2, quotient: 3 } as const;
-/** A thread that waits longer for another one gives up: no piece takes a tenth of that. */
-const MAX_WAIT_MS = 120_000;
+/** A thread that waits looks up so often, in case nobody wakes it. */
 const WAIT_STEP_MS = 50;
 
 /** A sum over sections of the key. */
@@ -104,7 +104,7 @@ export function writePieces(
     const { gate, count } = waitFor ?? { gate: -1, count: 0 };
     words.set([kind, gate, count, passes ?? -1, ...args], FIRST_PIECE + i * PIECE_WORDS);
   });
-  words.fill(0, GATES, SUMS);
+  words.fill(0, GATES, CREW);
   words.set([0, 0, 0, pieces.length]);
 }
 
@@ -130,11 +130,19 @@ export function termCount(lists: readonly Terms[]): number {
 }
 
 /** Stops everybody who works on the list. */
-export function stopPieces(key: SharedKey, { control }: ProofArena): void {
-  const words = new Int32Array(key.memory.buffer, control);
+export function stopPieces({ memory }: SharedKey, { control }: ProofArena): void {
+  const words = new Int32Array(memory.buffer, control);
   Atomics.store(words, STOP, 1);
   Atomics.notify(words, FINISHED);
 }
+
+/** The crew of a proof's list. */
+export function crewOf({ memory }: SharedKey, { control }: ProofArena): Crew {
+  return new Crew(new Int32Array(memory.buffer, control + 4 * CREW, CREW_WORDS));
+}
+
+/** Thrown where a thread notices that the list has been stopped, or that a piece is lost. */
+class ListStopped extends Error {}
 
 /** Takes pieces and does them, in whichever thread. */
 export class Participant {
@@ -142,6 +150,7 @@ export class Participant {
   readonly #proof: ProofArena;
   readonly #thread: ThreadArena;
   readonly #words: Int32Array;
+  readonly #crew: Crew;
   readonly #quotient: Quotient | undefined;
 
   /**
@@ -153,6 +162,7 @@ export class Participant {
     this.#proof = proof;
     this.#thread = thread;
     this.#words = new Int32Array(key.memory.buffer, proof.control);
+    this.#crew = crewOf(key, proof);
     this.#quotient =
       key.quotient &&
       proof.buffers &&
@@ -167,22 +177,60 @@ export class Participant {
   }
 
   /**
-   * Works until no piece is left to take.
+   * The thread that leads: has all pieces done, with whoever helps, and alone if a helper fails.
+   * When this returns or throws, nobody else touches the proof's memory.
    *
-   * @param checkpoint  as in `engine.ts`; what it throws stops the others, too.
-   * @throws WorkError CANCELLED if another thread stopped.
+   * @param write       writes the list (`writePieces`); called again to begin anew.
+   * @param checkpoint  as in `engine.ts`
    */
-  work(checkpoint: Checkpoint): void {
-    const words = this.#words;
-    const count = words[PIECES] as number;
-    const poll = () => {
-      if (Atomics.load(words, STOP) !== 0)
-        throw new WorkError("CANCELLED", "another thread stopped");
-      checkpoint(Atomics.load(words, FINISHED) / Math.max(count, 1));
+  lead(write: () => void, checkpoint: Checkpoint): void {
+    let most = 0;
+    const onward: Checkpoint = (done) => {
+      most = Math.max(most, done);
+      checkpoint(most);
     };
     try {
+      write();
+      this.#crew.open();
+      this.#work(onward);
+      this.#waitForOthers(onward);
+    } catch (error) {
+      stopPieces(this.#key, this.#proof);
+      this.#crew.close();
+      if (!(error instanceof ListStopped)) throw error;
+      write();
+      this.#work(onward);
+      return;
+    }
+    this.#crew.close();
+  }
+
+  /**
+   * A thread that helps: waits until the list is open, then works until nothing is left to take.
+   *
+   * @param slot      of this thread
+   * @param isWanted  false makes it leave before it takes another piece.
+   * @throws whatever a piece throws; the leader then begins anew without help.
+   */
+  help(slot: number, isWanted: () => boolean): void {
+    if (!this.#crew.enter(slot, isWanted)) return;
+    try {
+      this.#work(() => undefined, isWanted);
+    } catch (error) {
+      if (!(error instanceof ListStopped)) throw error;
+    } finally {
+      this.#crew.leave(slot);
+    }
+  }
+
+  /** Takes pieces until none is left. What it throws stops the others, too. */
+  #work(checkpoint: Checkpoint, isWanted = () => true): void {
+    const words = this.#words;
+    const count = words[PIECES] as number;
+    const poll = () => this.#poll(checkpoint);
+    try {
       poll();
-      for (;;) {
+      while (isWanted()) {
         const i = Atomics.add(words, NEXT, 1);
         if (i >= count) return;
         this.#do(FIRST_PIECE + i * PIECE_WORDS, poll);
@@ -197,14 +245,14 @@ export class Participant {
   }
 
   /** Waits until the other threads have finished what they took. */
-  waitForOthers(checkpoint: Checkpoint): void {
+  #waitForOthers(checkpoint: Checkpoint): void {
+    this.#wait(FINISHED, this.#words[PIECES] as number, () => this.#poll(checkpoint));
+  }
+
+  #poll(checkpoint: Checkpoint): void {
     const words = this.#words;
-    const count = words[PIECES] as number;
-    this.#wait(FINISHED, count, () => {
-      if (Atomics.load(words, STOP) !== 0)
-        throw new WorkError("CANCELLED", "another thread stopped");
-      checkpoint(Atomics.load(words, FINISHED) / Math.max(count, 1));
-    });
+    if (Atomics.load(words, STOP) !== 0) throw new ListStopped();
+    checkpoint(Atomics.load(words, FINISHED) / Math.max(words[PIECES] as number, 1));
   }
 
   #do(at: number, poll: () => void): void {
@@ -261,9 +309,8 @@ export class Participant {
       const value = Atomics.load(words, word);
       if (value >= target) return;
       poll();
-      if (performance.now() > end) {
-        throw new WorkError("BUG", "waited too long for another thread of the same proof");
-      }
+      // Whoever had the piece that this one waits for may be gone.
+      if (this.#crew.hasLost || performance.now() > end) throw new ListStopped();
       Atomics.wait(words, word, value, WAIT_STEP_MS);
     }
   }
