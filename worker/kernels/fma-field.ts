@@ -234,18 +234,16 @@ class FmaArithmetic implements Arithmetic {
 
   mul(dst: Variable, a: Element, b: Element): void {
     this.#assertBounds(a, b);
-    const product = this.#product();
-    this.#schoolbook(product, a, b);
-    this.#reduceProduct(product, dst);
+    this.#multiply(dst, [[a, b]]);
   }
 
   mulSum(dst: Variable, a: Element, b: Element, c: Element, d: Element): void {
     this.#assertBounds(a, b);
     this.#assertBounds(c, d);
-    const product = this.#product();
-    this.#schoolbook(product, c, d);
-    this.#schoolbook(product, a, b);
-    this.#reduceProduct(product, dst);
+    this.#multiply(dst, [
+      [a, b],
+      [c, d],
+    ]);
   }
 
   /** Squares on the diagonal, each mixed product once, with the doubled digit. */
@@ -256,9 +254,12 @@ class FmaArithmetic implements Arithmetic {
     for (let i = 0; i < LIMBS; i++) {
       f.set(this.#digit, at(a, i));
       product.add(this.#digit, this.#digit, 2 * i);
-      if (i === LIMBS - 1) break;
-      f.set(this.#digit, f64x2.add(this.#digit, this.#digit));
-      for (let j = i + 1; j < LIMBS; j++) product.add(this.#digit, at(a, j), i + j);
+      if (i < LIMBS - 1) {
+        f.set(this.#digit, f64x2.add(this.#digit, this.#digit));
+        for (let j = i + 1; j < LIMBS; j++) product.add(this.#digit, at(a, j), i + j);
+      }
+      // Columns 2 i and 2 i + 1 have all their products now.
+      for (const k of [2 * i, 2 * i + 1]) if (k < FOLDED) product.takeDigit(k, at(this.#low, k));
     }
     this.#reduceProduct(product, dst);
   }
@@ -347,16 +348,21 @@ class FmaArithmetic implements Arithmetic {
     );
   }
 
-  #schoolbook(product: Product, a: Element, b: Element): void {
+  /** The sum of products, row by row: column i is complete after row i, and its digit is taken. */
+  #multiply(dst: Variable, factors: readonly (readonly [Element, Element])[]): void {
+    const product = this.#product();
     for (let i = 0; i < LIMBS; i++) {
-      this.#f.set(this.#digit, at(a, i));
-      for (let j = 0; j < LIMBS; j++) product.add(this.#digit, at(b, j), i + j);
+      for (const [a, b] of factors) {
+        this.#f.set(this.#digit, at(a, i));
+        for (let j = 0; j < LIMBS; j++) product.add(this.#digit, at(b, j), i + j);
+      }
+      if (i < FOLDED) product.takeDigit(i, at(this.#low, i));
     }
+    this.#reduceProduct(product, dst);
   }
 
   #reduceProduct(product: Product, dst: Variable): void {
     const { digits, inverses } = this.#constants;
-    for (let i = 0; i < FOLDED; i++) product.takeDigit(i, at(this.#low, i));
     for (let i = 0; i < FOLDED; i++) {
       (inverses[FOLDED - i] as readonly bigint[]).forEach((digit, j) => {
         product.add(at(this.#low, i), this.#double(Number(digit)), FOLDED + j);

@@ -3,7 +3,7 @@
  * arrays of quads. One set of kernels for each field; their names end in the field's letter.
  */
 import { type Expr, i32, i64, type Local, select, v128 } from "./emitter.ts";
-import { forHalves, type KernelWriter, LIMB_STRIDE, type VectorField } from "./vector-field.ts";
+import { type KernelWriter, LIMB_STRIDE, type VectorField } from "./vector-field.ts";
 
 /** Bytes of an integer. */
 export const INTEGER_BYTES = 32;
@@ -22,7 +22,7 @@ export function writeIntegerKernels(
     const parts = writer.halves(f, field).map((fq) => ({ fq, r: fq.variable() }));
     f.loop(
       () => {
-        forHalves(f, pair(parts), ({ fq, r }) => {
+        writer.forHalves(f, pair(parts), ({ fq, r }) => {
           fq.mul(r, fq.load(a, 0), fq.load(b, 0));
           fq.store(dst, 0, r);
         });
@@ -38,7 +38,7 @@ export function writeIntegerKernels(
     const parts = writer.halves(f, field).map((fq) => ({ fq, r: fq.variable() }));
     f.loop(
       () => {
-        forHalves(f, pair(parts), ({ fq, r }) => {
+        writer.forHalves(f, pair(parts), ({ fq, r }) => {
           fq.mul(r, fq.load(a, 0), fq.load(factor, 0));
           fq.store(dst, 0, r);
         });

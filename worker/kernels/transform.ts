@@ -22,7 +22,6 @@ import { type FunctionWriter, i32, v128 } from "./emitter.ts";
 import {
   type Arithmetic,
   type Element,
-  forHalves,
   HALF_BYTES,
   type KernelWriter,
   LIMB_STRIDE,
@@ -45,7 +44,7 @@ export function writeTransformKernels(writer: KernelWriter, field: VectorField):
         f.set(b, i32.add(a, distance));
         f.loop(
           () => {
-            forHalves(f, parts, ({ fr, x, y, t }) => {
+            writer.forHalves(f, parts, ({ fr, x, y, t }) => {
               // One load a statement: both limbs first, then sum and difference.
               fr.load(a, 0).forEach((limb, i) => {
                 f.set(at(x, i), limb);
@@ -80,7 +79,7 @@ export function writeTransformKernels(writer: KernelWriter, field: VectorField):
         f.set(b, i32.add(a, distance));
         f.loop(
           () => {
-            forHalves(f, parts, ({ fr, x, y, z }) => {
+            writer.forHalves(f, parts, ({ fr, x, y, z }) => {
               fr.mul(z, fr.load(b, 0), fr.load(twiddles, 0));
               fr.load(a, 0).forEach((limb, i) => {
                 f.set(at(x, i), at(fr.add([limb], [at(z, i)]), 0));
@@ -155,7 +154,7 @@ export function writeTransformKernels(writer: KernelWriter, field: VectorField):
     const one = field.limbsOf(1n);
     f.loop(
       () => {
-        forHalves(f, parts, ({ fr, x, y }) => {
+        writer.forHalves(f, parts, ({ fr, x, y }) => {
           fr.mul(x, fr.load(a, 0), fr.load(b, 0));
           fr.set(y, fr.sub(x, fr.load(c, 0)));
           fr.mul(

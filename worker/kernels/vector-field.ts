@@ -3,7 +3,7 @@
  *
  * **Lanes.** Numbers are handled as *quads*: limb i of four numbers lies in 32 consecutive bytes, as
  * two vectors of two lanes, the *halves*. Kernels are written for one half, and the writer
- * (`Kernel.forHalves`) emits both halves statement by statement. V8's revectorizer then finds
+ * (`KernelWriter.forHalves`) emits both halves statement by statement. V8's revectorizer then finds
  * neighbouring 128-bit operations on neighbouring addresses and makes one 256-bit operation of each
  * pair; an engine without it runs the same bytes as they stand. For that, a kernel keeps four rules:
  * at most one load of a number's limb in a statement, all stores at the end of a straight piece of
@@ -125,28 +125,43 @@ export class ConstantPool {
 export class KernelWriter {
   readonly module = new ModuleWriter();
   readonly constants: ConstantPool;
+  readonly #isPaired: boolean;
 
-  /** @param constantBase  Where the constants will lie. */
-  constructor(constantBase: number) {
+  /**
+   * @param constantBase  Where the constants will lie.
+   * @param isPaired  Whether halves will be packed into 256-bit operations.
+   */
+  constructor(constantBase: number, isPaired: boolean) {
     this.constants = new ConstantPool(constantBase);
+    this.#isPaired = isPaired;
   }
 
   /** Arithmetic for both halves of a function. Make it before the loop, so that locals are shared. */
   halves(f: FunctionWriter, field: VectorField): readonly [Arithmetic, Arithmetic] {
     return [field.arithmetic(f, 0, this), field.arithmetic(f, 1, this)];
   }
-}
 
-/** Writes the same code for two halves, interleaved statement by statement. */
-export function forHalves<T>(
-  f: FunctionWriter,
-  halves: readonly [T, T],
-  write: (half: T) => void,
-): void {
-  const first = f.capture(() => write(halves[0]));
-  const second = f.capture(() => write(halves[1]));
-  if (first.length !== second.length) throw new Error("halves differ: the code asks which it is");
-  first.forEach((statement, i) => {
-    f.do(statement, second[i] as Statement);
-  });
+  /**
+   * Writes the same code for two halves, interleaved statement by statement.
+   *
+   * Where halves are not packed, interleaving them still hides latencies, but code with very many
+   * variables then runs out of registers: one half after the other is faster there (`isLong`).
+   */
+  forHalves<T>(
+    f: FunctionWriter,
+    halves: readonly [T, T],
+    write: (half: T) => void,
+    { isLong = false }: { readonly isLong?: boolean } = {},
+  ): void {
+    const first = f.capture(() => write(halves[0]));
+    const second = f.capture(() => write(halves[1]));
+    if (first.length !== second.length) throw new Error("halves differ: the code asks which it is");
+    if (isLong && !this.#isPaired) {
+      f.do(...first, ...second);
+      return;
+    }
+    first.forEach((statement, i) => {
+      f.do(statement, second[i] as Statement);
+    });
+  }
 }

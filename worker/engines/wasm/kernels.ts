@@ -14,11 +14,13 @@
  */
 import { setFlagsFromString } from "node:v8";
 import { BASE_FIELD, SCALAR_FIELD } from "../../field.ts";
+import { calledField } from "../../kernels/called-field.ts";
 import { type Degree, writeCurveKernels } from "../../kernels/curve.ts";
 import { writeEntryKernels } from "../../kernels/entries.ts";
 import { extmulField } from "../../kernels/extmul-field.ts";
 import { fmaField } from "../../kernels/fma-field.ts";
 import { writeIntegerKernels } from "../../kernels/integers.ts";
+import { writeKeyPointKernels } from "../../kernels/key-points.ts";
 import { writeRowKernels } from "../../kernels/rows.ts";
 import { writeTransformKernels } from "../../kernels/transform.ts";
 import { KernelWriter, type VectorField } from "../../kernels/vector-field.ts";
@@ -63,7 +65,10 @@ type GroupKernel = `${
   | "backward"
   | "backwardDouble"
   | "tangent"
-  | "findZeros"}${Degree}`;
+  | "findZeros"
+  | "admit"
+  | "lanes"
+  | "onCurve"}${Degree}`;
 /** Kernels of one field, by letter. */
 type FieldKernel = `${"multiply" | "scale" | "unpack" | "gather" | "pack"}${"Q" | "R"}`;
 type KernelName =
@@ -105,10 +110,14 @@ export function fieldsOf({ representation, checked = false }: CompileOptions): F
 /** @throws WebAssembly.CompileError where the module's instructions are not known. */
 export function compileKernels(options: CompileOptions): CompiledKernels {
   const { fq, fr } = fieldsOf(options);
-  const writer = new KernelWriter(CONSTANTS);
+  const writer = new KernelWriter(CONSTANTS, options.revectorize);
   writeEntryKernels(writer, SCALAR_FIELD);
-  writeCurveKernels(writer, fq, 1);
-  writeCurveKernels(writer, fq, 2);
+  const called = calledField(fq);
+  for (const degree of [1, 2] as const) {
+    if (options.representation === "extmul") writeCurveKernels(writer, called, degree);
+    else writeCurveKernels(writer, fq, degree, options.revectorize ? fq : called);
+  }
+  for (const degree of [1, 2] as const) writeKeyPointKernels(writer, fq, degree);
   writeIntegerKernels(writer, fq, "Q");
   writeIntegerKernels(writer, fr, "R");
   writeTransformKernels(writer, fr);
@@ -141,24 +150,39 @@ export function instantiate(
 }
 
 /**
- * Compiles at once with the optimizing compiler. Left to itself, V8 runs a baseline compiler's code
- * first, which is half as fast and, for the revectorizer, does not count. The flags are set for this
- * one compilation: left on, they would reach other people's modules.
+ * Compiles every function with the optimizing compiler, now. Left to itself, V8 runs a baseline
+ * compiler's code first, at half the speed, and optimizes later and in the background, when the flag
+ * for the revectorizer is not set any more.
  *
- * What the baseline compiler counts is what V8 inlines calls by: told to inline without that, it
- * aborts the process at the first module with a call, in whichever thread. So inlining is off as long
- * as the baseline compiler is.
+ * V8's flags are the whole process's. The two used here are set for this one moment and are harmless
+ * to whatever other threads compile meanwhile: `--allow-natives-syntax` lets one function of this
+ * file name V8's own test function for tiering up, and `--experimental-wasm-revectorize` is looked at
+ * by one optimization only. (`--no-liftoff` would do the first thing, too, but it changes flags that
+ * compilations under way in other threads rely on, and V8 then aborts the process.)
  */
 function compiled(bytes: Uint8Array<ArrayBuffer>, revectorize: boolean): WebAssembly.Module {
-  const flags = ["liftoff", "wasm-lazy-compilation"];
-  setFlagsFromString("--no-wasm-inlining");
-  for (const flag of flags) setFlagsFromString(`--no-${flag}`);
+  const module = new WebAssembly.Module(bytes);
+  const tierUp = tierUpFunction();
+  if (tierUp === undefined) return module;
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   if (revectorize) setFlagsFromString("--experimental-wasm-revectorize");
   try {
-    return new WebAssembly.Module(bytes);
+    for (const kernel of Object.values(exports)) tierUp(kernel);
   } finally {
     if (revectorize) setFlagsFromString("--no-experimental-wasm-revectorize");
-    for (const flag of flags) setFlagsFromString(`--${flag}`);
-    if (INLINES_CALLS) setFlagsFromString("--wasm-inlining");
+  }
+  return module;
+}
+
+/** V8's own function for tests, or undefined where it is not known (before Node 22) or not allowed. */
+function tierUpFunction(): ((kernel: unknown) => void) | undefined {
+  setFlagsFromString("--allow-natives-syntax");
+  try {
+    return new Function("kernel", "%WasmTierUpFunction(kernel)") as (kernel: unknown) => void;
+  } catch {
+    return undefined;
+  } finally {
+    setFlagsFromString("--no-allow-natives-syntax");
   }
 }

@@ -21,6 +21,8 @@ const BATCH_BYTES = 640 * 1024;
 const GROUP_ENTRIES = 32768;
 /** Quads whose points are touched ahead of their gathering. */
 const TOUCH_QUADS = 64;
+/** Bytes of the list that a quad of pairs takes. */
+const LIST_BYTES = 32;
 /** Rounds that a tree of GROUP_ENTRIES entries has at most; each may leave a quad half empty. */
 const MAX_ROUNDS = 17;
 
@@ -73,12 +75,13 @@ export class PointSums {
   prepare(): void {
     this.#u32 = new Uint32Array(this.#memory.buffer);
     this.#u64 = new BigUint64Array(this.#memory.buffer);
-    const { dummyPacked, dummyLanes, one, rawOne } = this.#at;
+    const { dummyPacked, dummyLanes, dummyList, one, rawOne } = this.#at;
     // Fill for quads that are not full: two points with different x, whatever they are.
     const { packed, quad, block } = this.sizes;
     this.#u64.fill(0n, dummyPacked / 8, (dummyPacked + 2 * packed) / 8);
     this.#u64[dummyPacked / 8] = 1n;
     this.#u64[(dummyPacked + packed) / 8] = 2n;
+    this.#u32.fill(dummyPacked, dummyList / 4, dummyList / 4 + 8);
     const { radix, modulus } = this.#field;
     this.#u64.fill(0n, dummyLanes / 8, (dummyLanes + block) / 8);
     this.#field.limbsOf(radix % modulus).forEach((limb, i) => {
@@ -237,23 +240,36 @@ export class PointSums {
       this.#u32[list / 4 + 2 * i + 1] = isPacked ? dummyPacked + packed : dummyLanes + 8;
     }
     const gather = k[`${isPacked ? "gatherPacked" : "gatherLanes"}${this.#degree}`];
-    const touch = k[`touch${this.#degree}`];
     for (let first = 0; first < quads; first += this.#batchQuads) {
       const batch = Math.min(this.#batchQuads, quads - first);
-      const pairList = list + 32 * first;
-      if (isPacked) {
-        for (let i = 0; i < batch; i += TOUCH_QUADS) {
-          const some = Math.min(TOUCH_QUADS, batch - i);
-          touch(pairList + 32 * i, some);
-          gather(pairList + 32 * i, sums + this.sizes.sums * i, some);
-        }
-      } else {
-        gather(pairList, sums, batch);
-      }
-      this.#addBatch(batch, out + block * first, pairList, 4 * first, count, isPacked, vanished);
+      const pairList = list + LIST_BYTES * first;
+      if (isPacked && first === 0) this.#touchAndGather(pairList, batch);
+      else gather(pairList, sums, batch);
+      const hasNext = isPacked && quads - first >= 2 * batch;
+      this.#addBatch(
+        batch,
+        out + block * first,
+        pairList,
+        4 * first,
+        count,
+        isPacked,
+        hasNext,
+        vanished,
+      );
     }
     this.additions += count;
     return vanished;
+  }
+
+  /** The first batch's points come in stretches: a kernel that only misses, one that gathers. */
+  #touchAndGather(pairList: number, quads: number): void {
+    const k = this.#kernels;
+    for (let i = 0; i < quads; i += TOUCH_QUADS) {
+      const some = Math.min(TOUCH_QUADS, quads - i);
+      k[`touch${this.#degree}`](pairList + LIST_BYTES * i, some);
+      const sums = this.#at.sums + this.sizes.sums * i;
+      k[`gatherPacked${this.#degree}`](pairList + LIST_BYTES * i, sums, some);
+    }
   }
 
   #addBatch(
@@ -263,9 +279,10 @@ export class PointSums {
     firstPair: number,
     pairs: number,
     isPacked: boolean,
+    hasNext: boolean,
     vanished: Set<number>,
   ): void {
-    const { sums, products, chain } = this.#at;
+    const { sums, products, chain, dummyList } = this.#at;
     const sizes = this.sizes;
     const k = this.#kernels;
     const d = this.#degree;
@@ -284,6 +301,8 @@ export class PointSums {
       chain,
       out + sizes.block * quads,
       quads,
+      hasNext ? pairList + LIST_BYTES * quads : dummyList,
+      hasNext ? LIST_BYTES : 0,
     );
     special = special.filter((i) => firstPair + i < pairs);
     if (special.length > 0) this.#addSpecial(special, out, pairList, isPacked, vanished);
@@ -467,6 +486,7 @@ function layout(
     chain: region.take(2 * quad),
     one: region.take(quad),
     rawOne: region.take(quad),
+    dummyList: words(8),
     dummyPacked: region.take(2 * packed),
     dummyLanes: region.take(block),
   };
