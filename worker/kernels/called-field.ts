@@ -42,27 +42,37 @@ export function calledField(field: VectorField): VectorField {
 function writeProducts(writer: KernelWriter, field: VectorField): Products {
   const { limbs } = field;
   const vectors = (count: number) => Array.from({ length: count }, () => "v128" as const);
+  // Exported, so that whoever compiles the module can name every function.
+  const suffix = `${field.modulus % 2n ** 32n}`;
   const define = (
+    name: string,
     operands: number,
     write: (fq: Arithmetic, dst: Variable, operands: readonly Local<"v128">[][]) => void,
   ) =>
-    writer.module.define("", vectors(operands * limbs), vectors(limbs), (f, ...parameters) => {
-      // Both halves have the same constants: those of half 0 do for any.
-      const fq = field.arithmetic(f, 0, writer);
-      const dst = fq.variable();
-      const operand = (i: number) => parameters.slice(limbs * i, limbs * (i + 1));
-      write(
-        fq,
-        dst,
-        Array.from({ length: operands }, (_, i) => operand(i)),
-      );
-      f.result(...dst);
-    });
+    writer.module.define(
+      `${name}:${suffix}`,
+      vectors(operands * limbs),
+      vectors(limbs),
+      (f, ...parameters) => {
+        // Both halves have the same constants: those of half 0 do for any.
+        const fq = field.arithmetic(f, 0, writer);
+        const dst = fq.variable();
+        const operand = (i: number) => parameters.slice(limbs * i, limbs * (i + 1));
+        write(
+          fq,
+          dst,
+          Array.from({ length: operands }, (_, i) => operand(i)),
+        );
+        f.result(...dst);
+      },
+    );
   return {
-    mul: define(2, (fq, dst, x) => fq.mul(dst, at(x, 0), at(x, 1))),
-    mulSum: define(4, (fq, dst, x) => fq.mulSum(dst, at(x, 0), at(x, 1), at(x, 2), at(x, 3))),
-    square: define(1, (fq, dst, x) => fq.square(dst, at(x, 0))),
-    reduce: define(1, (fq, dst, x) => {
+    mul: define("mul", 2, (fq, dst, x) => fq.mul(dst, at(x, 0), at(x, 1))),
+    mulSum: define("mulSum", 4, (fq, dst, x) =>
+      fq.mulSum(dst, at(x, 0), at(x, 1), at(x, 2), at(x, 3)),
+    ),
+    square: define("square", 1, (fq, dst, x) => fq.square(dst, at(x, 0))),
+    reduce: define("reduce", 1, (fq, dst, x) => {
       fq.set(dst, at(x, 0));
       fq.reduce(dst);
     }),

@@ -175,11 +175,7 @@ export interface ModuleOptions {
 export class ModuleWriter {
   readonly #functions: FunctionWriter[] = [];
 
-  /**
-   * May be called while another function is being written.
-   *
-   * @param name  "" for a function that is only called from within.
-   */
+  /** May be called while another function is being written. */
   define<const P extends readonly ValueType[]>(
     name: string,
     parameters: P,
@@ -206,9 +202,7 @@ export class ModuleWriter {
       ...unsigned(minimumPages),
       ...unsigned(maximumPages),
     ];
-    const exports = this.#functions
-      .filter(({ name }) => name !== "")
-      .map((f) => [...text(f.name), 0x00, ...unsigned(f.index)]);
+    const exports = this.#functions.map((f) => [...text(f.name), 0x00, ...unsigned(f.index)]);
     return joined([
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       ...section(0, [text("label"), text(label)]),
