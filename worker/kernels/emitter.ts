@@ -450,6 +450,8 @@ export const i64x2 = {
   shrU: shift(0xcd),
   eq: binary<"v128", "v128">("v128", ...simd(0xd6)),
   gtS: binary<"v128", "v128">("v128", ...simd(0xd9)),
+  /** 1 if no lane is 0. */
+  allTrue: unary<"v128", "i32">("i32", ...simd(0xc3)),
   /** The products of the low two of four signed 32-bit lanes. */
   extmulLowS: binary<"v128", "v128">("v128", ...simd(0xdc)),
   extmulLowU: binary<"v128", "v128">("v128", ...simd(0xde)),
@@ -480,7 +482,7 @@ export const f64x2 = {
   sub: binary<"v128", "v128">("v128", ...simd(0xf1)),
   mul: binary<"v128", "v128">("v128", ...simd(0xf2)),
   max: binary<"v128", "v128">("v128", ...simd(0xf5)),
-  gt: binary<"v128", "v128">("v128", ...simd(0x4a)),
+  le: binary<"v128", "v128">("v128", ...simd(0x4b)),
   /** a b + c, fused where the machine has it: relaxed SIMD. */
   relaxedMadd: (a: Expr<"v128">, b: Expr<"v128">, c: Expr<"v128">) =>
     expr("v128", a.code, b.code, c.code, simd(0x107)),
