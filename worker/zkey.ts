@@ -36,8 +36,8 @@ export const DEV_KEY_MARKER: Uint8Array = new Uint8Array(
   createHash("sha512").update("proofmill development key: toxic waste is public").digest(),
 );
 
-/** A checked key. The sections are views of the file's bytes in the file's encoding. */
-export interface Zkey {
+/** Everything of a key but its long sections, checked. Plain data. */
+export interface ZkeyHeader {
   /** Wires of the circuit: 1, public signals, private ones. */
   readonly nVars: number;
   readonly nPublic: number;
@@ -46,6 +46,14 @@ export interface Zkey {
   readonly beta1: G1Point;
   readonly delta1: G1Point;
   readonly verificationKey: VerificationKey;
+  /** Whether the file carries DEV_KEY_MARKER. */
+  readonly isDevKey: boolean;
+}
+
+export type ZkeyCounts = Pick<ZkeyHeader, "nVars" | "nPublic" | "domainSize">;
+
+/** A checked key. The sections are views of the file's bytes in the file's encoding. */
+export interface Zkey extends ZkeyHeader {
   /** 44 B an entry: matrix (0 = A, 1 = B), constraint, signal as u32, then the value times 2^512. */
   readonly coefficients: Uint8Array;
   /** 64 B a point. */
@@ -55,11 +63,10 @@ export interface Zkey {
   readonly h: Uint8Array;
   /** 128 B a point. */
   readonly b2: Uint8Array;
-  /** Whether the file carries DEV_KEY_MARKER. */
-  readonly isDevKey: boolean;
 }
 
-const FORMAT: BinFormat = { magic: "zkey", version: 1, code: "KEY_MALFORMED" };
+export const ZKEY_FORMAT: BinFormat = { magic: "zkey", version: 1, code: "KEY_MALFORMED" };
+
 /** Numbers of the sections, as in the table above. */
 export const ZKEY_SECTION = {
   protocol: 1,
@@ -79,10 +86,17 @@ export const GROTH16_PROTOCOL = 1;
 export const G1_BYTES = 2 * ELEMENT_BYTES;
 export const G2_BYTES = 4 * ELEMENT_BYTES;
 export const COEFFICIENT_BYTES = 12 + ELEMENT_BYTES;
+/** Section 4 begins with its count. */
+export const COEFFICIENTS_OFFSET = 4;
 const COUNTS_OFFSET = 2 * (4 + ELEMENT_BYTES);
 const POINTS_OFFSET = COUNTS_OFFSET + 12;
 const HEADER_BYTES = POINTS_OFFSET + 3 * G1_BYTES + 3 * G2_BYTES;
 const MIN_CONTRIBUTIONS_BYTES = 64 + 4;
+/**
+ * A contribution takes about 500 B: this is room for a hundred thousand. The section is searched for
+ * the mark in one piece.
+ */
+const MAX_CONTRIBUTIONS_BYTES = 2 ** 26;
 /** The quotient needs a root of unity of order 2 * domainSize. */
 const MAX_DOMAIN = 2 ** (SCALAR_TWO_ADICITY - 1);
 
@@ -91,64 +105,53 @@ const MONTGOMERY_INVERSE = invert(MONTGOMERY, BASE_FIELD);
 
 /**
  * Parses and checks a whole `.zkey` file: sizes against counts, field, ranges, indices, every point
- * on its curve, the verification key's points in their subgroup.
+ * on its curve, the verification key's points in their subgroup. Those of section B2 are not: a proof
+ * with such a point in it does not verify, and `loadSharedKey` of the engine "wasm" looks for them.
  *
- * Cost: some microseconds a point, about 1 s for 2^16 wires, nearly all of it for the curve's
+ * Cost: some microseconds a point, about 0.4 s for 2^16 wires, nearly all of it for the curve's
  * equation.
  *
  * @param bytes  the file; the result keeps views of it. It may lie in a SharedArrayBuffer.
  * @throws WorkError KEY_MALFORMED; KEY_REFUSED if delta equals gamma.
  */
 export function parseZkey(bytes: Uint8Array): Zkey {
-  const sections = readSections(bytes, FORMAT);
-  const protocol = requireSection(sections, ZKEY_SECTION.protocol, FORMAT);
-  if (protocol.length !== 4 || viewOf(protocol).getUint32(0, true) !== GROTH16_PROTOCOL) {
-    throw refused("is not a Groth16 key (PLONK and FFLONK keys have the same magic)");
-  }
-  const header = requireSection(sections, ZKEY_SECTION.header, FORMAT);
-  const { nVars, nPublic, domainSize } = parseCounts(header);
-  const points = viewOf(header.subarray(POINTS_OFFSET));
-  const sized = (type: number, name: string, size: number) => {
-    const section = requireSection(sections, type, FORMAT);
-    if (section.length === size) return section;
-    throw refused(`section ${type} (${name}) has ${section.length} bytes, expected ${size}`);
-  };
-  const ic = sized(ZKEY_SECTION.ic, "IC", (nPublic + 1) * G1_BYTES);
-  const contributions = requireSection(sections, ZKEY_SECTION.contributions, FORMAT);
-  if (contributions.length < MIN_CONTRIBUTIONS_BYTES) {
-    throw refused(`section 10 (contributions) has ${contributions.length} bytes, expected >= 68`);
-  }
+  const sections = readSections(bytes, ZKEY_FORMAT);
+  const section = (type: number) => requireSection(sections, type, ZKEY_FORMAT);
+  const counts = parseZkeyCounts(section(ZKEY_SECTION.protocol), section(ZKEY_SECTION.header));
+  checkZkeySizes(counts, (type) => section(type).length);
+  const header = parseZkeyHeader(counts, {
+    header: section(ZKEY_SECTION.header),
+    ic: section(ZKEY_SECTION.ic),
+    contributions: section(ZKEY_SECTION.contributions),
+  });
+  const coefficients = section(ZKEY_SECTION.coefficients);
+  checkCoefficientCount(coefficients, coefficients.length);
   const zkey: Zkey = {
-    nVars,
-    nPublic,
-    domainSize,
-    beta1: readG1(points, G1_BYTES),
-    delta1: readG1(points, 2 * G1_BYTES + 2 * G2_BYTES),
-    verificationKey: {
-      alpha1: readG1(points, 0),
-      beta2: readG2(points, 2 * G1_BYTES),
-      gamma2: readG2(points, 2 * G1_BYTES + G2_BYTES),
-      delta2: readG2(points, 3 * G1_BYTES + 2 * G2_BYTES),
-      ic: Array.from({ length: nPublic + 1 }, (_, i) => readG1(viewOf(ic), i * G1_BYTES)),
-    },
-    coefficients: coefficientsOf(requireSection(sections, ZKEY_SECTION.coefficients, FORMAT)),
-    a: sized(ZKEY_SECTION.a, "A", nVars * G1_BYTES),
-    b1: sized(ZKEY_SECTION.b1, "B1", nVars * G1_BYTES),
-    c: sized(ZKEY_SECTION.c, "C", (nVars - nPublic - 1) * G1_BYTES),
-    h: sized(ZKEY_SECTION.h, "H", domainSize * G1_BYTES),
-    b2: sized(ZKEY_SECTION.b2, "B2", nVars * G2_BYTES),
-    isDevKey: bufferOf(contributions).includes(DEV_KEY_MARKER),
+    ...header,
+    coefficients: coefficients.subarray(COEFFICIENTS_OFFSET),
+    a: section(ZKEY_SECTION.a),
+    b1: section(ZKEY_SECTION.b1),
+    c: section(ZKEY_SECTION.c),
+    h: section(ZKEY_SECTION.h),
+    b2: section(ZKEY_SECTION.b2),
   };
-  checkG1(header.subarray(POINTS_OFFSET, POINTS_OFFSET + 2 * G1_BYTES), "alpha or beta");
-  checkG1(header.subarray(HEADER_BYTES - G1_BYTES - G2_BYTES, HEADER_BYTES - G2_BYTES), "delta");
-  checkVerificationKey(zkey.verificationKey);
-  checkCoefficients(zkey);
-  for (const name of ["a", "b1", "c", "h"] as const) checkG1(zkey[name], name.toUpperCase());
-  checkG2(zkey.b2, "B2");
+  checkCoefficients(zkey.coefficients, counts);
+  for (const name of ["a", "b1", "c", "h"] as const) {
+    checkPoints(zkey[name], "G1", `section ${name.toUpperCase()}`);
+  }
+  checkPoints(zkey.b2, "G2", "section B2");
   return zkey;
 }
 
-function parseCounts(header: Uint8Array) {
+/**
+ * The counts, once the proof system, the curve and the header's size are right.
+ *
+ * @throws WorkError KEY_MALFORMED
+ */
+export function parseZkeyCounts(protocol: Uint8Array, header: Uint8Array): ZkeyCounts {
+  if (protocol.length !== 4 || viewOf(protocol).getUint32(0, true) !== GROTH16_PROTOCOL) {
+    throw refused("is not a Groth16 key (PLONK and FFLONK keys have the same magic)");
+  }
   const view = viewOf(header);
   if (header.length < 4) throw refused("has an empty header section");
   if (view.getUint32(0, true) !== ELEMENT_BYTES) throw refused(WRONG_CURVE);
@@ -175,24 +178,111 @@ function parseCounts(header: Uint8Array) {
 
 const WRONG_CURVE = "is over another curve, expected BN254 (circom --prime bn128)";
 
-function coefficientsOf(section: Uint8Array): Uint8Array {
-  const count = section.length < 4 ? 0 : viewOf(section).getUint32(0, true);
-  const expected = 4 + count * COEFFICIENT_BYTES;
-  if (section.length !== expected) {
+/**
+ * Checks the sizes of sections 3 to 10 against the counts.
+ *
+ * @param sizeOf  bytes of a section; throws if there is none.
+ * @throws WorkError KEY_MALFORMED
+ */
+export function checkZkeySizes(
+  { nVars, nPublic, domainSize }: ZkeyCounts,
+  sizeOf: (type: number) => number,
+): void {
+  const expected = {
+    ic: (nPublic + 1) * G1_BYTES,
+    a: nVars * G1_BYTES,
+    b1: nVars * G1_BYTES,
+    b2: nVars * G2_BYTES,
+    c: (nVars - nPublic - 1) * G1_BYTES,
+    h: domainSize * G1_BYTES,
+  };
+  for (const [name, size] of Object.entries(expected)) {
+    const type = ZKEY_SECTION[name as keyof typeof expected];
+    const got = sizeOf(type);
+    if (got !== size) {
+      throw refused(
+        `section ${type} (${name.toUpperCase()}) has ${got} bytes, expected ${size} by its counts`,
+      );
+    }
+  }
+  const entries = sizeOf(ZKEY_SECTION.coefficients);
+  if (entries < COEFFICIENTS_OFFSET) {
+    throw refused(`section 4 (coefficients) has ${entries} bytes, expected at least 4`);
+  }
+  const contributions = sizeOf(ZKEY_SECTION.contributions);
+  if (contributions < MIN_CONTRIBUTIONS_BYTES || contributions > MAX_CONTRIBUTIONS_BYTES) {
     throw refused(
-      `section 4 (coefficients) has ${section.length} bytes, expected ${expected} for ${count} entries`,
+      `section 10 (contributions) has ${contributions} bytes, expected ${MIN_CONTRIBUTIONS_BYTES} to ${MAX_CONTRIBUTIONS_BYTES}`,
     );
   }
-  return section.subarray(4);
 }
 
-function checkCoefficients({ coefficients, nVars, domainSize }: Zkey): void {
+/**
+ * Reads and checks the points of the short sections, whose sizes are right.
+ *
+ * @throws WorkError KEY_MALFORMED; KEY_REFUSED if delta equals gamma.
+ */
+export function parseZkeyHeader(
+  counts: ZkeyCounts,
+  sections: Readonly<Record<"header" | "ic" | "contributions", Uint8Array>>,
+): ZkeyHeader {
+  const { header, ic, contributions } = sections;
+  const points = header.subarray(POINTS_OFFSET);
+  const view = viewOf(points);
+  const verificationKey = {
+    alpha1: readG1(view, 0),
+    beta2: readG2(view, 2 * G1_BYTES),
+    gamma2: readG2(view, 2 * G1_BYTES + G2_BYTES),
+    delta2: readG2(view, 3 * G1_BYTES + 2 * G2_BYTES),
+    ic: Array.from({ length: counts.nPublic + 1 }, (_, i) => readG1(viewOf(ic), i * G1_BYTES)),
+  };
+  const delta1 = 2 * G1_BYTES + 2 * G2_BYTES;
+  checkPoints(points.subarray(0, 2 * G1_BYTES), "G1", "the header (alpha, beta)");
+  checkPoints(points.subarray(delta1, delta1 + G1_BYTES), "G1", "the header (delta)");
+  checkVerificationKey(verificationKey);
+  return {
+    ...counts,
+    beta1: readG1(view, G1_BYTES),
+    delta1: readG1(view, delta1),
+    verificationKey,
+    isDevKey: bufferOf(contributions).includes(DEV_KEY_MARKER),
+  };
+}
+
+/**
+ * Checks the count that section 4 begins with.
+ *
+ * @param start  its first bytes, at least 4
+ * @param size   bytes of the whole section
+ * @throws WorkError KEY_MALFORMED
+ */
+export function checkCoefficientCount(start: Uint8Array, size: number): void {
+  const count = viewOf(start).getUint32(0, true);
+  const expected = COEFFICIENTS_OFFSET + count * COEFFICIENT_BYTES;
+  if (size !== expected) {
+    throw refused(
+      `section 4 (coefficients) has ${size} bytes, expected ${expected} for ${count} entries`,
+    );
+  }
+}
+
+/**
+ * Checks indices and ranges.
+ *
+ * @param first  number of the first entry, for messages
+ * @throws WorkError KEY_MALFORMED
+ */
+export function checkCoefficients(
+  coefficients: Uint8Array,
+  { nVars, domainSize }: ZkeyCounts,
+  first = 0,
+): void {
   const view = viewOf(coefficients);
   for (let at = 0; at < coefficients.length; at += COEFFICIENT_BYTES) {
     const matrix = view.getUint32(at, true);
     const constraint = view.getUint32(at + 4, true);
     const signal = view.getUint32(at + 8, true);
-    const where = `coefficient ${at / COEFFICIENT_BYTES}`;
+    const where = `coefficient ${first + at / COEFFICIENT_BYTES}`;
     if (matrix > 1) throw refused(`${where} is of matrix ${matrix}, expected 0 or 1`);
     if (constraint >= domainSize) {
       throw refused(`${where} is in constraint ${constraint}, expected less than ${domainSize}`);
@@ -204,47 +294,60 @@ function checkCoefficients({ coefficients, nVars, domainSize }: Zkey): void {
   }
 }
 
+/**
+ * Checks that coordinates are canonical and points on their curve or at infinity.
+ *
+ * @param where  for messages, such as "section A"
+ * @param first  number of the first point, for messages
+ * @throws WorkError KEY_MALFORMED
+ */
+export function checkPoints(
+  points: Uint8Array,
+  group: "G1" | "G2",
+  where: string,
+  first = 0,
+): void {
+  const [size, isOnCurve] = group === "G2" ? [G2_BYTES, isOnCurveG2] : [G1_BYTES, isOnCurveG1];
+  const view = viewOf(points);
+  for (let at = 0; at < points.length; at += size) {
+    if (isOnCurve(view, at)) continue;
+    throw refused(`point ${first + at / size} of ${where} is not on BN254's curve`);
+  }
+}
+
 /** 3 times 2^768: with X = x R and Y = y R, y^2 = x^3 + 3 is Y^2 R = X^3 + 3 R^3. */
 const G1_CONSTANT = (3n * MONTGOMERY ** 3n) % BASE_FIELD;
 
-/** Checks each point in Montgomery form as it stands: no conversion, four multiplications. */
-function checkG1(section: Uint8Array, name: string): void {
-  const view = viewOf(section);
-  for (let at = 0; at < section.length; at += G1_BYTES) {
-    const x = readViewLE(view, at);
-    const y = readViewLE(view, at + ELEMENT_BYTES);
-    if (x === 0n && y === 0n) continue;
-    const isGood =
-      x < BASE_FIELD &&
-      y < BASE_FIELD &&
-      (y * y * MONTGOMERY - x * x * x - G1_CONSTANT) % BASE_FIELD === 0n;
-    if (!isGood) throw offCurve(name, at / G1_BYTES);
-  }
+/** Looks at a point in Montgomery form as it stands: no conversion, four multiplications. */
+function isOnCurveG1(view: DataView, at: number): boolean {
+  const x = readViewLE(view, at);
+  const y = readViewLE(view, at + ELEMENT_BYTES);
+  if (x === 0n && y === 0n) return true;
+  return (
+    x < BASE_FIELD &&
+    y < BASE_FIELD &&
+    (y * y * MONTGOMERY - x * x * x - G1_CONSTANT) % BASE_FIELD === 0n
+  );
 }
 
 /** As G1_CONSTANT, for y^2 = x^3 + 3/(9+i). */
 const G2_CONSTANT = FQ2.multiply([G1_CONSTANT, 0n], FQ2.invert([9n, 1n]));
 
-/** As `checkG1`; Fq2 products are written out, because this is most of the time of a key's check. */
-function checkG2(section: Uint8Array, name: string): void {
-  const view = viewOf(section);
+/** As `isOnCurveG1`; Fq2 products are written out, because this is most of the time of a key's check. */
+function isOnCurveG2(view: DataView, at: number): boolean {
   const [constantReal, constantImaginary] = G2_CONSTANT;
-  for (let at = 0; at < section.length; at += G2_BYTES) {
-    const x0 = readViewLE(view, at);
-    const x1 = readViewLE(view, at + ELEMENT_BYTES);
-    const y0 = readViewLE(view, at + 2 * ELEMENT_BYTES);
-    const y1 = readViewLE(view, at + 3 * ELEMENT_BYTES);
-    if (x0 === 0n && x1 === 0n && y0 === 0n && y1 === 0n) continue;
-    const isCanonical = x0 < BASE_FIELD && x1 < BASE_FIELD && y0 < BASE_FIELD && y1 < BASE_FIELD;
-    // (u + v i)^2 = (u + v)(u - v) + 2uv i, and x^3 = x^2 x.
-    const xx0 = (x0 + x1) * (x0 - x1);
-    const xx1 = 2n * x0 * x1;
-    const real = (y0 + y1) * (y0 - y1) * MONTGOMERY - (xx0 * x0 - xx1 * x1) - constantReal;
-    const imaginary = 2n * y0 * y1 * MONTGOMERY - (xx0 * x1 + xx1 * x0) - constantImaginary;
-    if (!isCanonical || real % BASE_FIELD !== 0n || imaginary % BASE_FIELD !== 0n) {
-      throw offCurve(name, at / G2_BYTES);
-    }
-  }
+  const x0 = readViewLE(view, at);
+  const x1 = readViewLE(view, at + ELEMENT_BYTES);
+  const y0 = readViewLE(view, at + 2 * ELEMENT_BYTES);
+  const y1 = readViewLE(view, at + 3 * ELEMENT_BYTES);
+  if (x0 === 0n && x1 === 0n && y0 === 0n && y1 === 0n) return true;
+  const isCanonical = x0 < BASE_FIELD && x1 < BASE_FIELD && y0 < BASE_FIELD && y1 < BASE_FIELD;
+  // (u + v i)^2 = (u + v)(u - v) + 2uv i, and x^3 = x^2 x.
+  const xx0 = (x0 + x1) * (x0 - x1);
+  const xx1 = 2n * x0 * x1;
+  const real = (y0 + y1) * (y0 - y1) * MONTGOMERY - (xx0 * x0 - xx1 * x1) - constantReal;
+  const imaginary = 2n * y0 * y1 * MONTGOMERY - (xx0 * x1 + xx1 * x0) - constantImaginary;
+  return isCanonical && real % BASE_FIELD === 0n && imaginary % BASE_FIELD === 0n;
 }
 
 /** A coordinate out of Montgomery form. One that is not below q is refused by the checks above. */
@@ -273,10 +376,6 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function offCurve(section: string, index: number): WorkError {
-  return refused(`point ${index} of section ${section} is not on BN254's curve`);
-}
-
 function refused(problem: string): WorkError {
-  return new WorkError(FORMAT.code, `${FORMAT.magic} file: ${problem}`);
+  return new WorkError(ZKEY_FORMAT.code, `${ZKEY_FORMAT.magic} file: ${problem}`);
 }
