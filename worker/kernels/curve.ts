@@ -171,25 +171,17 @@ export function writeCurveKernels(
    * once, which it cannot when `gatherPacked` waits for them; returns a value so that no compiler
    * drops the loads.
    */
-  const touchEight = (
-    f: FunctionWriter,
-    list: Local<"i32">,
-    any: Local<"i32">,
-    entry: Local<"i32">,
-  ) => {
-    for (let k = 0; k < 2 * LANES; k++) {
-      f.set(entry, i32.and(i32.load(list, 4 * k), i32.const(-2)));
-      for (let offset = 0; offset < packed; offset += 64) {
-        f.set(any, i32.or(any, i32.load(entry, offset)));
-      }
-    }
-  };
   module.define(`touch${degree}`, ["i32", "i32"], ["i32"], (f, list, quads) => {
     const any = f.local("i32");
     const entry = f.local("i32");
     f.loop(
       () => {
-        touchEight(f, list, any, entry);
+        for (let k = 0; k < 2 * LANES; k++) {
+          f.set(entry, i32.and(i32.load(list, 4 * k), i32.const(-2)));
+          for (let offset = 0; offset < packed; offset += 64) {
+            f.set(any, i32.or(any, i32.load(entry, offset)));
+          }
+        }
         f.advance(list, 8 * LANES);
         f.advance(quads, -1);
       },
@@ -324,88 +316,65 @@ export function writeCurveKernels(
   );
 
   /**
-   * backward(sums, products, chain, blocks, quads, ahead, step) -> anything. The first four point to
-   * ends; it goes down to the starts. `chain` holds the inverse of the whole product. Blocks receive
-   * the sums {x3, y3}.
+   * backward(sums, products, chain, blocks, quads): pointers to the ends; goes down to the starts.
+   * `chain` holds the inverse of the whole product. Blocks receive the sums {x3, y3}.
    *
-   * Beside that, it touches the packed points of the 2 * 4 entries at `ahead`, which moves on by
-   * `step` bytes a round: the next batch's misses, while there is something to compute. A list of
-   * any 8 entries and step 0 touches nothing new.
+   * `backwardDouble` is the same for blocks that `tangent` made: there x2 = x1.
    *
-   * `backwardDouble`, without the last two, is the same for blocks that `tangent` made: there x2 = x1.
+   * (Touching the next batch's points in here was tried, to hide their misses behind arithmetic: it
+   * is 10 % slower, because a load that waits keeps what follows it from retiring.)
    */
-  const writeBackward = (
-    f: FunctionWriter,
-    [buffer, products, chain, out, quads]: readonly Local<"i32">[],
-    isDouble: boolean,
-    beside: () => void,
-  ) => {
-    const parts = pairOf(halvesOf(f, long), (x) => ({
-      x,
-      running: x.variable(),
-      inverse: x.variable(),
-      lambda: x.variable(),
-      x3: x.variable(),
-      next: x.variable(),
-      y3: x.variable(),
-    }));
-    const [sumsEnd, productsEnd, chainAt, blocksEnd] = [buffer, products, chain, out] as Four;
-    f.loop(
-      () => {
-        f.advance(sumsEnd, -sums);
-        f.advance(productsEnd, -quad);
-        f.advance(blocksEnd, -block);
-        beside();
-        writer.forHalves(
-          f,
-          parts,
-          ({ x, running, inverse, lambda, x3, next, y3 }) => {
-            const x1 = x.load(sumsEnd, 0);
-            const d = x.load(sumsEnd, 2 * quad);
-            x.set(running, x.load(chainAt, 0));
-            x.mul(inverse, x.load(productsEnd, 0), running);
-            x.mul(next, d, running);
-            x.mul(lambda, x.load(sumsEnd, 3 * quad), inverse);
-            x.square(x3, lambda);
-            const rest = x.sub(x3, x.add(x1, x1));
-            x.set(x3, isDouble ? rest : x.sub(rest, d));
-            x.reduce(x3);
-            x.set(running, x.sub(x1, x3));
-            x.mul(y3, running, lambda);
-            x.set(y3, x.sub(y3, x.load(sumsEnd, quad)));
-            x.reduce(y3);
-            x.store(chainAt, 0, next);
-            x.store(blocksEnd, 0, x3);
-            x.store(blocksEnd, quad, y3);
+  for (const isDouble of [false, true]) {
+    module.define(
+      `${isDouble ? "backwardDouble" : "backward"}${degree}`,
+      ["i32", "i32", "i32", "i32", "i32"],
+      [],
+      (f, buffer, products, chain, out, quads) => {
+        const parts = pairOf(halvesOf(f, long), (x) => ({
+          x,
+          running: x.variable(),
+          inverse: x.variable(),
+          lambda: x.variable(),
+          x3: x.variable(),
+          next: x.variable(),
+          y3: x.variable(),
+        }));
+        f.loop(
+          () => {
+            f.advance(buffer, -sums);
+            f.advance(products, -quad);
+            f.advance(out, -block);
+            writer.forHalves(
+              f,
+              parts,
+              ({ x, running, inverse, lambda, x3, next, y3 }) => {
+                const x1 = x.load(buffer, 0);
+                const d = x.load(buffer, 2 * quad);
+                x.set(running, x.load(chain, 0));
+                x.mul(inverse, x.load(products, 0), running);
+                x.mul(next, d, running);
+                x.mul(lambda, x.load(buffer, 3 * quad), inverse);
+                x.square(x3, lambda);
+                const rest = x.sub(x3, x.add(x1, x1));
+                x.set(x3, isDouble ? rest : x.sub(rest, d));
+                x.reduce(x3);
+                x.set(running, x.sub(x1, x3));
+                x.mul(y3, running, lambda);
+                x.set(y3, x.sub(y3, x.load(buffer, quad)));
+                x.reduce(y3);
+                x.store(chain, 0, next);
+                x.store(out, 0, x3);
+                x.store(out, quad, y3);
+              },
+              { isLong: degree === 2 },
+            );
+            f.advance(quads, -1);
           },
-          { isLong: degree === 2 },
+          () => quads,
         );
-        f.advance(quads as Local<"i32">, -1);
       },
-      () => quads as Local<"i32">,
     );
-  };
-  module.define(
-    `backward${degree}`,
-    ["i32", "i32", "i32", "i32", "i32", "i32", "i32"],
-    ["i32"],
-    (f, ...parameters) => {
-      const [ahead, step] = parameters.slice(5) as [Local<"i32">, Local<"i32">];
-      const any = f.local("i32");
-      const entry = f.local("i32");
-      writeBackward(f, parameters, false, () => {
-        touchEight(f, ahead, any, entry);
-        f.set(ahead, i32.add(ahead, step));
-      });
-      f.result(any);
-    },
-  );
-  module.define(
-    `backwardDouble${degree}`,
-    ["i32", "i32", "i32", "i32", "i32"],
-    [],
-    (f, ...parameters) => writeBackward(f, parameters, true, () => undefined),
-  );
+  }
 
   /**
    * findZeros(sums, quads, list) -> count. Additions whose D may be 0 mod p, as indices (u32): those
@@ -504,7 +473,6 @@ export function writeCurveKernels(
 }
 
 type Pair<T> = readonly [T, T];
-type Four = readonly [Local<"i32">, Local<"i32">, Local<"i32">, Local<"i32">];
 
 function pairOf<A, B>([low, high]: Pair<A>, make: (half: A) => B): Pair<B> {
   return [make(low), make(high)];

@@ -75,13 +75,12 @@ export class PointSums {
   prepare(): void {
     this.#u32 = new Uint32Array(this.#memory.buffer);
     this.#u64 = new BigUint64Array(this.#memory.buffer);
-    const { dummyPacked, dummyLanes, dummyList, one, rawOne } = this.#at;
+    const { dummyPacked, dummyLanes, one, rawOne } = this.#at;
     // Fill for quads that are not full: two points with different x, whatever they are.
     const { packed, quad, block } = this.sizes;
     this.#u64.fill(0n, dummyPacked / 8, (dummyPacked + 2 * packed) / 8);
     this.#u64[dummyPacked / 8] = 1n;
     this.#u64[(dummyPacked + packed) / 8] = 2n;
-    this.#u32.fill(dummyPacked, dummyList / 4, dummyList / 4 + 8);
     const { radix, modulus } = this.#field;
     this.#u64.fill(0n, dummyLanes / 8, (dummyLanes + block) / 8);
     this.#field.limbsOf(radix % modulus).forEach((limb, i) => {
@@ -243,25 +242,15 @@ export class PointSums {
     for (let first = 0; first < quads; first += this.#batchQuads) {
       const batch = Math.min(this.#batchQuads, quads - first);
       const pairList = list + LIST_BYTES * first;
-      if (isPacked && first === 0) this.#touchAndGather(pairList, batch);
+      if (isPacked) this.#touchAndGather(pairList, batch);
       else gather(pairList, sums, batch);
-      const hasNext = isPacked && quads - first >= 2 * batch;
-      this.#addBatch(
-        batch,
-        out + block * first,
-        pairList,
-        4 * first,
-        count,
-        isPacked,
-        hasNext,
-        vanished,
-      );
+      this.#addBatch(batch, out + block * first, pairList, 4 * first, count, isPacked, vanished);
     }
     this.additions += count;
     return vanished;
   }
 
-  /** The first batch's points come in stretches: a kernel that only misses, one that gathers. */
+  /** In stretches: a kernel that only misses, then one that gathers what is in the cache by now. */
   #touchAndGather(pairList: number, quads: number): void {
     const k = this.#kernels;
     for (let i = 0; i < quads; i += TOUCH_QUADS) {
@@ -279,10 +268,9 @@ export class PointSums {
     firstPair: number,
     pairs: number,
     isPacked: boolean,
-    hasNext: boolean,
     vanished: Set<number>,
   ): void {
-    const { sums, products, chain, dummyList } = this.#at;
+    const { sums, products, chain } = this.#at;
     const sizes = this.sizes;
     const k = this.#kernels;
     const d = this.#degree;
@@ -301,8 +289,6 @@ export class PointSums {
       chain,
       out + sizes.block * quads,
       quads,
-      hasNext ? pairList + LIST_BYTES * quads : dummyList,
-      hasNext ? LIST_BYTES : 0,
     );
     special = special.filter((i) => firstPair + i < pairs);
     if (special.length > 0) this.#addSpecial(special, out, pairList, isPacked, vanished);
@@ -486,7 +472,6 @@ function layout(
     chain: region.take(2 * quad),
     one: region.take(quad),
     rawOne: region.take(quad),
-    dummyList: words(8),
     dummyPacked: region.take(2 * packed),
     dummyLanes: region.take(block),
   };
