@@ -8,7 +8,7 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeWhole } from "../../worker/binfile.ts";
-import { parseR1cs } from "../../worker/r1cs.ts";
+import { parseR1cs, type R1cs } from "../../worker/r1cs.ts";
 import { verificationKeyToJson } from "../../worker/verification-key.ts";
 import {
   type Ceremony,
@@ -70,14 +70,14 @@ export async function setupDev(options: DevSetupOptions): Promise<Manifest> {
   const { dir, seed = DEV_SEED, threads, onProgress } = options;
   await refuseCeremonyKeys(dir);
   await forgetManifest(dir);
-  await writeDevKey({
+  const r1cs = await writeDevKey({
     r1csPath: join(dir, FILE_NAMES.r1cs),
     zkeyPath: join(dir, FILE_NAMES.zkey),
     seed,
     ...(threads !== undefined && { threads }),
     ...(onProgress && { onProgress }),
   });
-  return finish(options, { keys: "dev", seed });
+  return finish(options, r1cs, { keys: "dev", seed });
 }
 
 export interface CeremonySetupOptions extends SetupOptions, PowersOfTau {
@@ -111,7 +111,7 @@ export async function setupCeremony(options: CeremonySetupOptions): Promise<Mani
     const from = steps.at(-1) as string;
     const zkeyPath = join(dir, FILE_NAMES.zkey);
     const ceremony = await finishCeremony({ ...options, r1csPath, from, zkeyPath, beacon }, onLine);
-    return await finish(options, { keys: "ceremony", ceremony });
+    return await finish(options, await readR1cs(dir), { keys: "ceremony", ceremony });
   } finally {
     await Promise.all(steps.map((path) => rm(path, { force: true })));
   }
@@ -127,7 +127,7 @@ export async function adoptCeremonyKey(
   const { dir, ceremony } = options;
   await forgetManifest(dir);
   assertUsableKey(await readKeyIdentity(join(dir, FILE_NAMES.zkey)), { allowDevKeys: false });
-  return finish(options, { keys: "ceremony", ceremony });
+  return finish(options, await readR1cs(dir), { keys: "ceremony", ceremony });
 }
 
 /** Writes snarkjs's `verification_key.json` of a key. Does not judge whether the key is usable. */
@@ -172,9 +172,9 @@ async function forgetManifest(dir: string): Promise<void> {
 /** Everything that follows from the key in `dir`. */
 async function finish(
   { dir, circuit, verifierDir, tools = {} }: SetupOptions,
+  r1cs: R1cs,
   origin: Pick<Manifest, "keys" | "seed" | "ceremony">,
 ): Promise<Manifest> {
-  const r1cs = parseR1cs(await readFile(join(dir, FILE_NAMES.r1cs)));
   const { id, publicSignals, parameters } = describe(circuit);
   if (publicSignals.length !== r1cs.nPublic) {
     throw new RangeError(
@@ -200,6 +200,10 @@ async function finish(
   };
   await writeManifest(dir, manifest);
   return manifest;
+}
+
+async function readR1cs(dir: string): Promise<R1cs> {
+  return parseR1cs(await readFile(join(dir, FILE_NAMES.r1cs)));
 }
 
 function describe(circuit: CircuitParameters | OtherCircuit): OtherCircuit & {

@@ -1,63 +1,82 @@
-import { invert, mod, power, SCALAR_FIELD, SCALAR_TWO_ADICITY } from "../../worker/field.ts";
-
-/** A generator of the multiplicative group of BN254's scalar field. */
-const GENERATOR = 5n;
-
 /**
- * Lagrange polynomials of a domain of roots of unity, all evaluated at one point:
- * L_i(tau) = (tau^m - 1)/m * x_i/(tau - x_i) with x_i = w^i and m = 2^domainLog2.
+ * Lagrange polynomials of a domain of roots of unity, all evaluated at one point tau:
  *
- * @param odd  only the odd indices 1, 3, 5, ... (the other coset of the half domain).
- * @returns    2^domainLog2 values in [0, r), or half as many when `odd`.
- * @throws RangeError if tau lies in the domain, where the formula has no value, or if the field has
- *   no domain of this size.
+ *     L_i(tau) = (tau^m - 1)/m * x_i/(tau - x_i) = scale / (tau/x_i - 1),   x_i = w^i, m = 2^log2.
  *
- * Cost: one inversion and about 7 multiplications a value.
+ * So they are the inverses of a geometric sequence less 1, and that is how the kernels compute them:
+ * the sequence by doubling what is there, all inverses with one inversion by a tree of products.
  */
-export function lagrangeValues(domainLog2: number, tau: bigint, odd = false): bigint[] {
-  const size = 2 ** domainLog2;
-  const root = rootOfUnity(domainLog2);
-  const vanishing = mod(power(tau, BigInt(size), SCALAR_FIELD) - 1n, SCALAR_FIELD);
-  if (vanishing === 0n) throw new RangeError("tau lies in the domain; choose another seed");
-  const scale = (vanishing * invert(BigInt(size), SCALAR_FIELD)) % SCALAR_FIELD;
+import { rootOfUnity } from "../../worker/engines/wasm/quotient.ts";
+import { invert, mod, power, SCALAR_FIELD, SCALAR_TWO_ADICITY } from "../../worker/field.ts";
+import type { ScalarArrays } from "./scalar-arrays.ts";
 
-  const step = odd ? (root * root) % SCALAR_FIELD : root;
-  const count = odd ? size / 2 : size;
-  const points: bigint[] = [];
-  for (let i = 0, x = odd ? root : 1n; i < count; i++, x = (x * step) % SCALAR_FIELD) {
-    points.push(x);
-  }
-  const inverses = invertEach(points.map((x) => mod(tau - x, SCALAR_FIELD)));
-  return points.map((x, i) => {
-    const fraction = (x * (inverses[i] as bigint)) % SCALAR_FIELD;
-    return (scale * fraction) % SCALAR_FIELD;
-  });
+/** scale / (first * ratio^i - 1) for i = 0 to count - 1. */
+export interface Fractions {
+  readonly first: bigint;
+  readonly ratio: bigint;
+  readonly scale: bigint;
+  /** A power of two, at least 2. */
+  readonly count: number;
 }
 
 /**
- * A primitive root of unity of order 2^log2. All are powers of one another: the square of the root
- * for k + 1 is the root for k. circom's provers (ffjavascript, rapidsnark) use these same roots.
+ * The values of all L_i.
+ *
+ * @throws RangeError if tau lies in the domain, where the formula has no value, or if the field has
+ *   no domain of this size.
  */
-function rootOfUnity(log2: number): bigint {
+export function lagrangeValues(domainLog2: number, tau: bigint): Fractions {
+  const count = 2 ** domainLog2;
+  const { root, scale } = domainOf(domainLog2, tau);
+  return { first: tau, ratio: invert(root, SCALAR_FIELD), scale, count };
+}
+
+/**
+ * Those of L_1, L_3, L_5, ...: of the coset that a domain has beside its half.
+ *
+ * @throws RangeError as `lagrangeValues`.
+ */
+export function oddLagrangeValues(domainLog2: number, tau: bigint): Fractions {
+  const { root, scale } = domainOf(domainLog2, tau);
+  const inverse = invert(root, SCALAR_FIELD);
+  return {
+    first: (tau * inverse) % SCALAR_FIELD,
+    ratio: (inverse * inverse) % SCALAR_FIELD,
+    scale,
+    count: 2 ** (domainLog2 - 1),
+  };
+}
+
+function domainOf(log2: number, tau: bigint) {
   if (log2 > SCALAR_TWO_ADICITY) {
     throw new RangeError(`domain: got 2^${log2}, expected at most 2^${SCALAR_TWO_ADICITY}`);
   }
-  return power(GENERATOR, (SCALAR_FIELD - 1n) >> BigInt(log2), SCALAR_FIELD);
+  const size = 2 ** log2;
+  const vanishing = mod(power(tau, BigInt(size), SCALAR_FIELD) - 1n, SCALAR_FIELD);
+  if (vanishing === 0n) throw new RangeError("tau lies in the domain; choose another seed");
+  const scale = (vanishing * invert(BigInt(size), SCALAR_FIELD)) % SCALAR_FIELD;
+  return { root: rootOfUnity(size), scale };
 }
 
-/** The inverse of each value (none may be 0) for one inversion: Montgomery's trick. */
-function invertEach(values: readonly bigint[]): bigint[] {
-  const before: bigint[] = [];
-  let product = 1n;
-  for (const value of values) {
-    before.push(product);
-    product = (product * value) % SCALAR_FIELD;
-  }
-  const inverses = new Array<bigint>(values.length);
-  let rest = invert(product, SCALAR_FIELD);
-  for (let i = values.length - 1; i >= 0; i--) {
-    inverses[i] = (rest * (before[i] as bigint)) % SCALAR_FIELD;
-    rest = (rest * (values[i] as bigint)) % SCALAR_FIELD;
-  }
-  return inverses;
+/** Working memory for `count` fractions. */
+export function takeFractions(arrays: ScalarArrays, count: number) {
+  return { values: arrays.take(count), products: arrays.take(count) };
+}
+
+/**
+ * Writes fractions, times a factor, as canonical integers.
+ *
+ * @param out  address of count x 32 B.
+ */
+export function writeFractions(
+  arrays: ScalarArrays,
+  { first, ratio, scale, count }: Fractions,
+  factor: bigint,
+  { values, products }: ReturnType<typeof takeFractions>,
+  out: number,
+): void {
+  arrays.writePowers(values, count, first, ratio);
+  arrays.subtractOne(values, count);
+  arrays.invertEach(values, products, count, (scale * factor) % SCALAR_FIELD);
+  arrays.pack(out, values, count);
 }

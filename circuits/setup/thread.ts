@@ -1,29 +1,36 @@
-/** A thread of `GeneratorPool`: multiplies a generator by scalars in shared memory. */
-import { FixedBase, type Group, POINT_BYTES, SCALAR_BYTES } from "./fixed-base.ts";
+/** A thread of a set-up: fills tables, computes points and writes them to the key's file. */
+import { workerData } from "node:worker_threads";
+import type { Degree } from "../../worker/kernels/curve.ts";
+import { PointArena, type SharedSetup } from "./memory.ts";
+import { writeAt } from "./section-file.ts";
 
-/** Scalars `first` to `first + count` of `scalars`; the points go to the same places of `points`. */
-export interface MultiplyTask {
-  readonly group: Group;
-  readonly windowBits: number;
-  readonly scalars: SharedArrayBuffer;
-  readonly points: SharedArrayBuffer;
-  readonly first: number;
-  readonly count: number;
+/** What every thread knows from its start on. */
+export interface ThreadData {
+  readonly shared: SharedSetup;
+  /** Number of the open file. */
+  readonly descriptor: number;
 }
 
-/** A table costs as much as some thousand multiples: each thread makes it once. */
-const tables = new Map<Group, FixedBase>();
+export type SetupTask =
+  | { readonly kind: "table"; readonly degree: Degree }
+  | {
+      readonly kind: "points";
+      readonly degree: Degree;
+      /** Address of folded scalars. */
+      readonly scalars: number;
+      readonly count: number;
+      /** Where the first point goes in the file. */
+      readonly position: number;
+    };
 
-export default function multiply(task: MultiplyTask): void {
-  const { group, scalars, points, first, count } = task;
-  let table = tables.get(group);
-  if (table === undefined) {
-    table = new FixedBase(group, task.windowBits);
-    tables.set(group, table);
+let arena: PointArena | undefined;
+
+export default function handle(task: SetupTask): void {
+  const { shared, descriptor } = workerData as ThreadData;
+  arena ??= PointArena.claim(shared);
+  if (task.kind === "table") {
+    arena.writeTable(task.degree);
+    return;
   }
-  const stride = POINT_BYTES[group];
-  table.multiply(
-    new Uint8Array(scalars, first * SCALAR_BYTES, count * SCALAR_BYTES),
-    new Uint8Array(points, first * stride, count * stride),
-  );
+  writeAt(descriptor, task.position, arena.multiply(task.degree, task.scalars, task.count));
 }

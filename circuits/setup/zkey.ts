@@ -2,66 +2,87 @@
  * Writes snarkjs's `.zkey` format (Groth16, BN254). Points are affine, little-endian, Montgomery
  * form, (0, 0) for infinity: 64 B in G1, 128 B in G2.
  */
-import { type SectionContent, writeSections } from "../../worker/binfile.ts";
-import { BASE_FIELD, mod, SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
-import type { R1cs } from "../../worker/r1cs.ts";
-import { COEFFICIENT_BYTES, GROTH16_PROTOCOL, ZKEY_SECTION } from "../../worker/zkey.ts";
+import type { G1Point, G2Point } from "../../worker/curve.ts";
+import {
+  BASE_FIELD,
+  ELEMENT_BYTES,
+  mod,
+  SCALAR_FIELD,
+  toBytesLE,
+  writeLE,
+} from "../../worker/field.ts";
+import type { R1cs, SparseMatrix } from "../../worker/r1cs.ts";
+import {
+  COEFFICIENT_BYTES,
+  G1_BYTES,
+  G2_BYTES,
+  GROTH16_PROTOCOL,
+  ZKEY_SECTION,
+} from "../../worker/zkey.ts";
 import { domainLog2 } from "./evaluation.ts";
+import { SectionWriter } from "./section-file.ts";
 
-/** The points of a key, by the names of Groth16's paper and of snarkjs. */
-export interface KeyPoints {
-  readonly alpha1: Uint8Array;
-  readonly beta1: Uint8Array;
-  readonly delta1: Uint8Array;
-  readonly beta2: Uint8Array;
-  readonly gamma2: Uint8Array;
-  readonly delta2: Uint8Array;
-  /** nPublic + 1 points in G1. */
-  readonly publicInputs: Uint8Array;
-  /** A_i of every wire, in G1. */
-  readonly a: Uint8Array;
-  /** B_i of every wire, in G1 and in G2. */
-  readonly b1: Uint8Array;
-  readonly b2: Uint8Array;
-  /** Of every wire that is not public, in G1. */
-  readonly c: Uint8Array;
-  /** As many as the domain has points, in G1. */
-  readonly h: Uint8Array;
+/** The points of a key's header, by the names of Groth16's paper and of snarkjs. */
+export interface HeaderPoints {
+  readonly alpha1: G1Point;
+  readonly beta1: G1Point;
+  readonly delta1: G1Point;
+  readonly beta2: G2Point;
+  readonly gamma2: G2Point;
+  readonly delta2: G2Point;
 }
 
 /** Entries that name these matrices; C is not stored, because the prover takes it as A * B. */
 const MATRIX_A = 0;
 const MATRIX_B = 1;
 
+const COUNT_BYTES = 4;
+const HEADER_BYTES = 2 * (4 + 32) + 3 * COUNT_BYTES + 3 * G1_BYTES + 3 * G2_BYTES;
+/** Entries of the matrices that are written at once: 704 KiB. */
+const CHUNK_ENTRIES = 16_384;
+/** Rows between two looks at what else there is to do: some milliseconds. */
+const STEP_ROWS = 4096;
+
 /**
- * Writes a key to `path`, whole or not at all.
+ * Begins a key: the places of all sections, and the small ones' content.
  *
  * @param circuitHash  64 B that snarkjs keeps in front of the list of contributions.
  */
-export async function writeZkey(
+export async function createZkey(
   path: string,
   r1cs: R1cs,
-  points: KeyPoints,
+  points: HeaderPoints,
   circuitHash: Uint8Array,
-): Promise<void> {
-  const { header, contributions, ...section } = ZKEY_SECTION;
-  const content = (type: number, ...pieces: Uint8Array[]): SectionContent => ({ type, pieces });
-  await writeSections(path, "zkey", 1, [
-    content(section.protocol, uint32(GROTH16_PROTOCOL)),
-    content(header, ...headerPieces(r1cs, points)),
-    content(section.coefficients, encodeCoefficients(r1cs)),
-    content(section.ic, points.publicInputs),
-    content(section.h, points.h),
-    content(section.c, points.c),
-    content(section.a, points.a),
-    content(section.b1, points.b1),
-    content(section.b2, points.b2),
-    content(contributions, circuitHash, uint32(0)),
+): Promise<SectionWriter> {
+  const { nWires, nPublic } = r1cs;
+  const section = ZKEY_SECTION;
+  const contributions = new Uint8Array([...circuitHash, ...uint32(0)]);
+  const file = await SectionWriter.create(path, "zkey", 1, [
+    [section.protocol, COUNT_BYTES],
+    [section.header, HEADER_BYTES],
+    [section.coefficients, COUNT_BYTES + coefficientCount(r1cs) * COEFFICIENT_BYTES],
+    [section.ic, (nPublic + 1) * G1_BYTES],
+    [section.h, 2 ** domainLog2(r1cs) * G1_BYTES],
+    [section.c, (nWires - nPublic - 1) * G1_BYTES],
+    [section.a, nWires * G1_BYTES],
+    [section.b1, nWires * G1_BYTES],
+    [section.b2, nWires * G2_BYTES],
+    [section.contributions, contributions.length],
   ]);
+  try {
+    file.write(file.offsetOf(section.protocol), uint32(GROTH16_PROTOCOL));
+    file.write(file.offsetOf(section.header), encodeHeader(r1cs, points));
+    file.write(file.offsetOf(section.contributions), contributions);
+    return file;
+  } catch (error) {
+    await file.discard();
+    throw error;
+  }
 }
 
-function headerPieces(r1cs: R1cs, points: KeyPoints): Uint8Array[] {
-  return [
+function encodeHeader(r1cs: R1cs, points: HeaderPoints): Uint8Array {
+  const { alpha1, beta1, delta1, beta2, gamma2, delta2 } = points;
+  return Buffer.concat([
     uint32(32),
     toBytesLE(BASE_FIELD),
     uint32(32),
@@ -69,55 +90,106 @@ function headerPieces(r1cs: R1cs, points: KeyPoints): Uint8Array[] {
     uint32(r1cs.nWires),
     uint32(r1cs.nPublic),
     uint32(2 ** domainLog2(r1cs)),
-    points.alpha1,
-    points.beta1,
-    points.beta2,
-    points.gamma2,
-    points.delta1,
-    points.delta2,
-  ];
+    encodeG1(alpha1),
+    encodeG1(beta1),
+    encodeG2(beta2),
+    encodeG2(gamma2),
+    encodeG1(delta1),
+    encodeG2(delta2),
+  ]);
+}
+
+function coefficientCount({ a, b, nPublic }: R1cs): number {
+  return a.wire.length + b.wire.length + nPublic + 1;
 }
 
 /**
- * The matrices A and B with which a prover computes the quotient: a count, then for each entry
+ * Writes the matrices A and B with which a prover computes the quotient: a count, then for each entry
  * matrix u32, row u32, wire u32, value. Values are in Montgomery form twice over (times 2^512), so
  * that a Montgomery product with a plain witness value is in Montgomery form.
+ *
+ * Step by step: the caller may do something in between.
  */
-function encodeCoefficients(r1cs: R1cs): Uint8Array {
-  const { a, b, nConstraints, nPublic } = r1cs;
-  const count = a.wire.length + b.wire.length + nPublic + 1;
-  const bytes = new Uint8Array(4 + count * COEFFICIENT_BYTES);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, count, true);
-  const encoded = r1cs.coefficients.map(toDoubleMontgomery);
-  const one = toDoubleMontgomery(1n);
-  let at = 4;
-  const put = (matrix: number, row: number, wire: number, value: Uint8Array): void => {
-    view.setUint32(at, matrix, true);
-    view.setUint32(at + 4, row, true);
-    view.setUint32(at + 8, wire, true);
-    bytes.set(value, at + 12);
-    at += COEFFICIENT_BYTES;
-  };
+export function* writeCoefficients(file: SectionWriter, r1cs: R1cs): Generator<void> {
+  const { a, b, nConstraints, nPublic, coefficients } = r1cs;
+  const chunk = new CoefficientChunk(file, [...coefficients, 1n]);
+  chunk.begin(coefficientCount(r1cs));
   for (let row = 0; row < nConstraints; row++) {
-    for (const [id, matrix] of [[MATRIX_A, a] as const, [MATRIX_B, b] as const]) {
-      const end = matrix.rowStart[row + 1] as number;
-      for (let e = matrix.rowStart[row] as number; e < end; e++) {
-        const value = encoded[matrix.coefficient[e] as number] as Uint8Array;
-        put(id, row, matrix.wire[e] as number, value);
-      }
-    }
+    chunk.putRow(MATRIX_A, a, row);
+    chunk.putRow(MATRIX_B, b, row);
+    if (row % STEP_ROWS === 0) yield;
   }
   for (let signal = 0; signal <= nPublic; signal++) {
-    put(MATRIX_A, nConstraints + signal, signal, one);
+    chunk.put(MATRIX_A, nConstraints + signal, signal, coefficients.length);
   }
-  return bytes;
+  chunk.flush();
+}
+
+const ENTRY_WORDS = COEFFICIENT_BYTES / 4;
+
+/** Entries on their way to the file. */
+class CoefficientChunk {
+  readonly #file: SectionWriter;
+  /** Eight words for each distinct value, as they stand in the file. */
+  readonly #values: Uint32Array;
+  readonly #words = new Uint32Array(CHUNK_ENTRIES * ENTRY_WORDS);
+  #filled = 0;
+  #position: number;
+
+  constructor(file: SectionWriter, values: readonly bigint[]) {
+    this.#file = file;
+    this.#position = file.offsetOf(ZKEY_SECTION.coefficients);
+    const bytes = new Uint8Array(ELEMENT_BYTES * values.length);
+    values.forEach((value, i) => {
+      writeLE(bytes, ELEMENT_BYTES * i, mod(value * R_SQUARED, SCALAR_FIELD));
+    });
+    this.#values = new Uint32Array(bytes.buffer);
+  }
+
+  begin(count: number): void {
+    this.#file.write(this.#position, uint32(count));
+    this.#position += COUNT_BYTES;
+  }
+
+  putRow(matrix: number, { rowStart, wire, coefficient }: SparseMatrix, row: number): void {
+    const end = rowStart[row + 1] as number;
+    for (let e = rowStart[row] as number; e < end; e++) {
+      this.put(matrix, row, wire[e] as number, coefficient[e] as number);
+    }
+  }
+
+  /** @param value  index of the entry's value. */
+  put(matrix: number, row: number, wire: number, value: number): void {
+    if (this.#filled === this.#words.length) this.flush();
+    const at = this.#filled;
+    this.#words[at] = matrix;
+    this.#words[at + 1] = row;
+    this.#words[at + 2] = wire;
+    for (let w = 0; w < 8; w++) this.#words[at + 3 + w] = this.#values[8 * value + w] as number;
+    this.#filled = at + ENTRY_WORDS;
+  }
+
+  flush(): void {
+    const bytes = new Uint8Array(this.#words.buffer, 0, 4 * this.#filled);
+    this.#file.write(this.#position, bytes);
+    this.#position += bytes.length;
+    this.#filled = 0;
+  }
 }
 
 const R_SQUARED = (1n << 512n) % SCALAR_FIELD;
+const MONTGOMERY = (1n << 256n) % BASE_FIELD;
 
-function toDoubleMontgomery(value: bigint): Uint8Array {
-  return toBytesLE(mod(value * R_SQUARED, SCALAR_FIELD));
+function encodeG1({ x, y }: G1Point): Uint8Array {
+  return encodeCoordinates([x, y]);
+}
+
+function encodeG2({ x, y }: G2Point): Uint8Array {
+  return encodeCoordinates([...x, ...y]);
+}
+
+function encodeCoordinates(coordinates: readonly bigint[]): Uint8Array {
+  return Buffer.concat(coordinates.map((value) => toBytesLE((value * MONTGOMERY) % BASE_FIELD)));
 }
 
 function uint32(value: number): Uint8Array {

@@ -1,23 +1,30 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import fc from "fast-check";
 import * as snarkjs from "snarkjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type DevKeyProgress, trapdoorOf, writeDevKey } from "../../circuits/setup/dev.ts";
-import { domainLog2, evaluateKey, evaluateQuotientBases } from "../../circuits/setup/evaluation.ts";
-import { FixedBase, type Group, POINT_BYTES } from "../../circuits/setup/fixed-base.ts";
-import { GeneratorPool } from "../../circuits/setup/generator-pool.ts";
-import { lagrangeValues } from "../../circuits/setup/lagrange.ts";
+import { generateCircuit } from "../../bench/fixtures/generated-circuit.ts";
+import { encodeR1cs } from "../../bench/fixtures/r1cs-file.ts";
+import {
+  DEV_SEED,
+  type DevKeyProgress,
+  trapdoorOf,
+  writeDevKey,
+} from "../../circuits/setup/dev.ts";
+import { setupMemory } from "../../circuits/setup/memory.ts";
+import { SetupPool } from "../../circuits/setup/pool.ts";
 import { assertUsableKey, isDevKey, readKeyIdentity } from "../../circuits/setup/usable-key.ts";
 import { readSections } from "../../worker/binfile.ts";
 import { G1, type G1Point, G2, type G2Point } from "../../worker/curve.ts";
-import { invert, mod, power, SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
+import { openWasm } from "../../worker/engines/wasm.ts";
+import { mod, SCALAR_FIELD } from "../../worker/field.ts";
+import { Tower } from "../../worker/kernels/tower.ts";
 import { proofFromJson } from "../../worker/proof.ts";
 import { parseR1cs } from "../../worker/r1cs.ts";
 import { verificationKeyFromJson, verificationKeyToJson } from "../../worker/verification-key.ts";
 import { parseZkey, readG1, readG2 } from "../../worker/zkey.ts";
 import { type Pair, pairingProductIsOne, verifyWithNoble } from "./pairing.ts";
+import { twinLagrangeValues } from "./setup-twin.ts";
 import {
   chain,
   compile,
@@ -52,97 +59,24 @@ async function devKey(circuit: SmallCircuit, seed: string, threads = 2): Promise
 
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-const scalarBytes = (scalars: readonly bigint[]): Uint8Array =>
-  Buffer.concat(scalars.map(toBytesLE));
 
-describe("circuits / setup / lagrange", () => {
-  it("equals the product formula on every index of a domain of eight", () => {
-    const tau = 123_456_789n;
-    const root = power(5n, (R - 1n) / 8n, R);
-    const points = Array.from({ length: 8 }, (_, i) => power(root, BigInt(i), R));
-    const expected = points.map((x, i) =>
-      points.reduce(
-        (product, other, j) =>
-          i === j ? product : mod(product * (tau - other) * invert(x - other, R), R),
-        1n,
-      ),
-    );
-    expect(lagrangeValues(3, tau)).toEqual(expected);
-    expect(lagrangeValues(3, tau, true)).toEqual([1, 3, 5, 7].map((i) => expected[i]));
-  });
+describe("circuits / setup / threads", () => {
+  it("reject what fails in them, and can be closed before they have begun", async () => {
+    const r1cs = parseR1cs(await readFile(multiplier.r1csPath));
+    const { kernels } = await openWasm();
+    const { shared } = setupMemory(kernels, r1cs, trapdoorOf("x"), 2, Tower.open());
+    const nowhere = { shared, descriptor: 0x7fff_ffff };
+    await using pool = new SetupPool(nowhere, 1);
+    await pool.writeTables();
+    const run = { degree: 1, scalars: shared.arenas, count: 1, position: 0 } as const;
+    await expect(pool.writePoints(run, () => {})).rejects.toThrow(/EBADF/);
+    await pool.writePoints({ ...run, count: 0 }, () => {});
 
-  it("sums to 1, and weighted with the domain's points to tau", () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 9 }), fc.bigInt(2n, R - 1n), (log2, tau) => {
-        const values = lagrangeValues(log2, tau);
-        const root = power(5n, (R - 1n) >> BigInt(log2), R);
-        expect(values.reduce((sum, v) => (sum + v) % R, 0n)).toBe(1n);
-        const weighted = values.reduce((sum, v, i) => sum + v * power(root, BigInt(i), R), 0n);
-        expect(weighted % R).toBe(tau);
-      }),
-      { numRuns: 20 },
-    );
-  });
-
-  it("refuses a tau inside the domain, and a domain that the field does not have", () => {
-    expect(() => lagrangeValues(4, R - 1n)).toThrow(/tau lies in the domain/);
-    expect(() => lagrangeValues(29, 7n)).toThrow(RangeError);
-  });
-});
-
-describe("circuits / setup / fixed base", () => {
-  const edges = [0n, 1n, 2n, 3n, R - 1n, R - 2n, 1n << 253n, (1n << 253n) - 1n];
-
-  it.each([2, 3, 8, 13])("equals bigint arithmetic in both groups with windows of %i bits", (w) => {
-    const around = [w - 1, w, 2 * w].flatMap((k) =>
-      [-1n, 0n, 1n].map((d) => (1n << BigInt(k)) + d),
-    );
-    const random = fc.sample(fc.bigInt(0n, R - 1n), { numRuns: 20, seed: 20_261_122 + w });
-    const scalars = [...edges, ...around, ...random];
-    const points = (group: Group): DataView => {
-      const bytes = new Uint8Array(scalars.length * POINT_BYTES[group]);
-      new FixedBase(group, w).multiply(scalarBytes(scalars), bytes);
-      return viewOf(bytes);
-    };
-    const [inG1, inG2] = [points("g1"), points("g2")];
-    scalars.forEach((scalar, i) => {
-      expect(readG1(inG1, i * 64), `${scalar} in G1`).toEqual(G1.multiply(G1.generator, scalar));
-      expect(readG2(inG2, i * 128), `${scalar} in G2`).toEqual(G2.multiply(G2.generator, scalar));
-    });
-  });
-
-  it("refuses buffers whose lengths do not fit together", () => {
-    const table = new FixedBase("g1", 4);
-    expect(() => table.multiply(new Uint8Array(31), new Uint8Array(64))).toThrow(RangeError);
-    expect(() => table.multiply(new Uint8Array(32), new Uint8Array(128))).toThrow(RangeError);
-  });
-});
-
-describe("circuits / setup / generator pool", () => {
-  it("returns the points in order over any number of threads, and counts all of them", async () => {
-    const scalars = Array.from({ length: 2500 }, (_, i) => BigInt(i) ** 9n);
-    const [one, three] = await Promise.all(
-      [1, 3].map(async (threads) => {
-        await using pool = new GeneratorPool({ g1: 2500, g2: 0 }, threads);
-        const counts: number[] = [];
-        const points = await pool.multiply("g1", scalars, (done) => counts.push(done));
-        expect(counts.at(-1)).toBe(2500);
-        return points;
-      }),
-    );
-    expect(one).toEqual(three);
-    const last = viewOf((one as Uint8Array).subarray(-64));
-    expect(readG1(last, 0)).toEqual(G1.multiply(G1.generator, 2499n ** 9n));
-  });
-
-  it("rejects when a thread fails", async () => {
-    await using pool = new GeneratorPool({ g1: 8, g2: 8 }, 1);
-    await expect(pool.multiply("g7" as Group, [1n])).rejects.toThrow();
-  });
-
-  it("returns nothing for nothing", async () => {
-    await using pool = new GeneratorPool({ g1: 8, g2: 8 }, 1);
-    expect((await pool.multiply("g2", [])).length).toBe(0);
+    const closed = new SetupPool(nowhere, 2);
+    const tables = closed.writeTables();
+    tables.catch(() => {});
+    await closed.close();
+    await expect(tables).rejects.toThrow();
   });
 });
 
@@ -212,7 +146,7 @@ describe("circuits / setup / dev", () => {
     const r1cs = parseR1cs(await readFile(multiplier.r1csPath));
     expect([...r1cs.c.wire]).toEqual([1]);
     const entry = r1cs.coefficients[r1cs.c.coefficient[0] as number] as bigint;
-    const [row0] = lagrangeValues(Math.log2(zkey.domainSize), trapdoorOf("laws").tau);
+    const [row0] = twinLagrangeValues(Math.log2(zkey.domainSize), trapdoorOf("laws").tau);
     const cAtTau = (wire: number): bigint => (wire === 1 ? mod(entry * (row0 as bigint), R) : 0n);
     for (let wire = 0; wire < zkey.nVars; wire++) {
       const [a, b1, b2] = [g1(zkey.a, wire), g1(zkey.b1, wire), g2(zkey.b2, wire)];
@@ -257,12 +191,34 @@ describe("circuits / setup / dev", () => {
     expect(await readdir(multiplier.folder)).toEqual(before);
   });
 
-  it("divides the evaluated sums between public and private wires", async () => {
+  it.each([
+    ["dense", 3, "bb5b7ba48e2cc87512ab132b4b6eb422b3813c6cd8e26dfc2fe456a9d0370c3e"],
+    ["bits", 9, "f0e666487120045a81845284e9b247c423ad29a0edf879be01e66690a0d750d3"],
+    ["dense", 10, "1e4b5c6ec940056f17a00356ae994fced4f9ce2f108a30ee2d90f2d6bd2abaec"],
+  ] as const)(
+    "gives a %s circuit of 2^%i rows the bytes that it always had",
+    async (kind, log2, hash) => {
+      // Computed first with the curve arithmetic of wasmcurves: keys are pinned by their hashes.
+      const r1csPath = join(multiplier.folder, `${kind}-${log2}.r1cs`);
+      await writeFile(r1csPath, encodeR1cs(generateCircuit(kind, log2)));
+      for (const [i, kernels] of [{}, { kernels: "fma", revectorize: false } as const].entries()) {
+        const zkeyPath = join(multiplier.folder, `${kind}-${log2}-${i}.zkey`);
+        await writeDevKey({ r1csPath, zkeyPath, seed: DEV_SEED, kernels });
+        const bytes = await readFile(zkeyPath);
+        expect(createHash("sha256").update(bytes).digest("hex")).toBe(hash);
+      }
+    },
+  );
+
+  it("refuses a circuit that the kernels' memory does not hold, before any file is made", async () => {
+    const before = await readdir(multiplier.folder);
     const r1cs = parseR1cs(await readFile(multiplier.r1csPath));
-    const scalars = evaluateKey(r1cs, trapdoorOf("x"));
-    expect(scalars.publicInputs.length).toBe(r1cs.nPublic + 1);
-    expect(scalars.c.length).toBe(r1cs.nWires - r1cs.nPublic - 1);
-    expect(evaluateQuotientBases(domainLog2(r1cs), trapdoorOf("x")).length).toBe(8);
+    const wide = { ...r1cs, nWires: 2 ** 25 };
+    const { kernels } = await openWasm();
+    expect(() => setupMemory(kernels, wide, trapdoorOf("x"), 1, Tower.open())).toThrow(
+      expect.objectContaining({ code: "KEY_REFUSED", message: expect.stringMatching(/4096 MiB/) }),
+    );
+    expect(await readdir(multiplier.folder)).toEqual(before);
   });
 });
 
