@@ -76,6 +76,23 @@ export function requireSection(
   return section;
 }
 
+/**
+ * Where the sections of a file lie, whatever it is read from.
+ *
+ * @param read  the bytes of a range within the file; called for the parts of 12 bytes that say so.
+ * @throws WorkError as `readSections`.
+ */
+export async function locateSections(
+  fileBytes: number,
+  format: BinFormat,
+  read: (offset: number, size: number) => Promise<Uint8Array>,
+): Promise<ReadonlyMap<number, SectionRange>> {
+  const walk = sectionWalk(fileBytes, format);
+  let step = walk.next();
+  while (!step.done) step = walk.next(await read(step.value.offset, step.value.size));
+  return step.value;
+}
+
 /** A file on disk whose sections are read one at a time, for keys of many hundred megabytes. */
 export class SectionFile {
   readonly sections: ReadonlyMap<number, SectionRange>;
@@ -101,13 +118,10 @@ export class SectionFile {
   static async open(path: string, format: BinFormat): Promise<SectionFile> {
     const file = await open(path, "r");
     try {
-      const walk = sectionWalk((await file.stat()).size, format);
-      let step = walk.next();
-      while (!step.done) {
-        const { offset, size } = step.value;
-        step = walk.next(await readFully(file, new Uint8Array(size), offset, format));
-      }
-      return new SectionFile(file, format, step.value);
+      const sections = await locateSections((await file.stat()).size, format, (offset, size) =>
+        readFully(file, new Uint8Array(size), offset, format),
+      );
+      return new SectionFile(file, format, sections);
     } catch (error) {
       await file.close();
       throw error;
