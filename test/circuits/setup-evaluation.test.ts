@@ -27,11 +27,17 @@ import { type TwinScalars, twinLagrangeValues, twinScalars } from "./setup-twin.
 
 const R = SCALAR_FIELD;
 
-/** Every representation; the checked one traps when a number leaves its bounds. */
+/** Every representation; the checked ones trap when a number leaves its bounds. */
 const KERNELS = {
   fma: compileKernels({ representation: "fma", revectorize: false }),
   "fma, checked": compileKernels({ representation: "fma", revectorize: false, checked: true }),
   "fma, revectorized": compileKernels({ representation: "fma", revectorize: true }),
+  extmul: compileKernels({ representation: "extmul", revectorize: false }),
+  "extmul, checked": compileKernels({
+    representation: "extmul",
+    revectorize: false,
+    checked: true,
+  }),
 };
 
 function open(compiled: CompiledKernels) {

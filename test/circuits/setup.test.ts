@@ -16,6 +16,7 @@ import { SetupPool } from "../../circuits/setup/pool.ts";
 import { assertUsableKey, isDevKey, readKeyIdentity } from "../../circuits/setup/usable-key.ts";
 import { readSections } from "../../worker/binfile.ts";
 import { G1, type G1Point, G2, type G2Point } from "../../worker/curve.ts";
+import type { KernelOptions } from "../../worker/engines/wasm/choice.ts";
 import { openWasm } from "../../worker/engines/wasm.ts";
 import { mod, SCALAR_FIELD } from "../../worker/field.ts";
 import { Tower } from "../../worker/kernels/tower.ts";
@@ -34,6 +35,9 @@ import {
   type SmallCircuit,
   smallPowersOfTau,
 } from "./small-circuit.ts";
+
+/** The ways to compute that a processor and a Node may have. */
+const PATHS: KernelOptions[] = [{}, { kernels: "fma", revectorize: false }, { kernels: "extmul" }];
 
 const FORMAT = { magic: "zkey", version: 1, code: "KEY_MALFORMED" } as const;
 const R = SCALAR_FIELD;
@@ -201,7 +205,7 @@ describe("circuits / setup / dev", () => {
       // Computed first with the curve arithmetic of wasmcurves: keys are pinned by their hashes.
       const r1csPath = join(multiplier.folder, `${kind}-${log2}.r1cs`);
       await writeFile(r1csPath, encodeR1cs(generateCircuit(kind, log2)));
-      for (const [i, kernels] of [{}, { kernels: "fma", revectorize: false } as const].entries()) {
+      for (const [i, kernels] of PATHS.entries()) {
         const zkeyPath = join(multiplier.folder, `${kind}-${log2}-${i}.zkey`);
         await writeDevKey({ r1csPath, zkeyPath, seed: DEV_SEED, kernels });
         const bytes = await readFile(zkeyPath);
