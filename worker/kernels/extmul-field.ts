@@ -25,7 +25,9 @@
  * **Bounds.** Normalised limbs are at most B/2 in size, the top one as the value demands. Operands may
  * be sums and differences of normalised limbs, or of unpacked (unsigned) ones, as long as
  *
- *     |a_i| <= 2^30,   |b_j| <= 2^30,   |a_i b_j| <= B^2 = 2^58.
+ *     |a_i| <= 2^30,   |b_j| <= 2^30,   |a_i b_j| <= B^2 = 2^58
+ *
+ * (half of that for a square, as in the other representation).
  *
  * A column of `mulSum` then stays within 63 bits and the sign: 18 products of operands, 7 of a digit
  * q_i < B with a limb of I_n, 2 of a digit m with a limb of p, and a carry, in all

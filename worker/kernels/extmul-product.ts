@@ -20,8 +20,10 @@ const CARRY_BIAS = OFFSET / BASE;
 /** 2^50 / p's top limb is below 2^31. */
 const QUOTIENT_BITS = 50n;
 
-/** Operands of a product: at most this in size, and the product of two at most its square / 4. */
+/** |a_i|, |b_j| */
 const MAX_LIMB = 2n * BASE;
+/** |a_i b_j| */
+const MAX_PRODUCT = BASE * BASE;
 
 /** A modulus and what follows from it. */
 export interface Prime {
@@ -109,7 +111,7 @@ export class ExtmulProduct {
 
   /** dst = x^2 / R: squares on the diagonal, each mixed product once, with the doubled limb. */
   square(dst: Variables, x: Vectors): void {
-    this.#assertBounds(x, x);
+    this.#assertBounds(x, x, MAX_PRODUCT / 2n);
     const a = this.#narrow(0, x);
     const twice = at(this.#operands, 1);
     twice.forEach((limb, i) => {
@@ -223,13 +225,13 @@ export class ExtmulProduct {
     return this.#constant(bits | (bits << 32n));
   }
 
-  /** max |a_i|, max |b_j| <= 2 B and max |a_i| max |b_j| <= B^2, in a debug build. */
-  #assertBounds(a: Vectors, b: Vectors): void {
+  /** max |a_i|, max |b_j| <= 2 B and max |a_i| max |b_j| <= most in a debug build. */
+  #assertBounds(a: Vectors, b: Vectors, most = MAX_PRODUCT): void {
     if (!this.#checked) return;
     const sizes = [this.#sizeOf(a), this.#sizeOf(b)] as const;
     for (const size of sizes) this.#assertAtMost(size, MAX_LIMB);
     const [sizeA, sizeB] = sizes;
-    this.#assertAtMost(i64x2.extmulLowS(narrow(sizeA), narrow(sizeB)), BASE * BASE);
+    this.#assertAtMost(i64x2.extmulLowS(narrow(sizeA), narrow(sizeB)), most);
   }
 
   /** The largest |limb| in each lane. */

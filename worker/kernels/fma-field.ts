@@ -31,7 +31,7 @@
  * **Bounds.** Normalised digits are at most 2^50 in size, the top one as the value demands. Operands
  * may be sums and differences of normalised digits, or of unpacked (unsigned) ones, as long as
  *
- *     |a_i b_j| <= 2^102,
+ *     |a_i b_j| <= 2^102   (2^101 for a square, which doubles a digit),
  *
  * or hi would leave [2^103, 2^104], where its bits are an integer plus a bias. Values: |a| <= alpha p,
  * |b| <= beta p gives |a b / R| <= 0.38 alpha beta p + 0.5 p (0.38 = p / 2^255), plus the folds' share
@@ -73,6 +73,8 @@ const FOLDED = 3;
 const LOW_BIAS = 1.5 * 2 ** 52;
 const C1 = 1.5 * 2 ** (52 + BITS);
 const C2 = C1 + LOW_BIAS;
+/** |a_i b_j| */
+const MAX_PRODUCT = 2 ** (2 * BITS);
 /** Integers up to here are doubles, and so are those a small carry away. */
 const EXACT = 2 ** 53 - 2 ** 4;
 
@@ -254,7 +256,7 @@ class FmaArithmetic implements Arithmetic {
 
   /** Squares on the diagonal, each mixed product once, with the doubled digit. */
   square(dst: Variable, a: Element): void {
-    this.#assertBounds(a, a);
+    this.#assertBounds(a, a, MAX_PRODUCT / 2);
     const f = this.#f;
     const product = this.#product();
     for (let i = 0; i < LIMBS; i++) {
@@ -402,11 +404,11 @@ class FmaArithmetic implements Arithmetic {
     );
   }
 
-  /** max |a_i| max |b_j| <= 2^102 in a debug build. */
-  #assertBounds(a: Element, b: Element): void {
+  /** max |a_i| max |b_j| <= most in a debug build. */
+  #assertBounds(a: Element, b: Element, most = MAX_PRODUCT): void {
     if (!this.#constants.checked) return;
     const sizes = [a, b].map((limbs) => this.#sizeOf(limbs)) as [Local<"v128">, Local<"v128">];
-    this.#assertSize(f64x2.mul(...sizes), 2 ** (2 * BITS));
+    this.#assertSize(f64x2.mul(...sizes), most);
   }
 
   #assertAtMost(limbs: Element, most: number): void {

@@ -62,15 +62,15 @@ export interface Arithmetic {
   add(a: Element, b: Element): Element;
   sub(a: Element, b: Element): Element;
   neg(a: Element): Element;
-  /** dst = a b / R, with limbs and value in bounds. */
+  /** dst = a b / R, with limbs and value in bounds. Operands: |a_i b_j| <= 2^(2 limbBits). */
   mul(dst: Variable, a: Element, b: Element): void;
   /** dst = (a b + c d) / R. */
   mulSum(dst: Variable, a: Element, b: Element, c: Element, d: Element): void;
-  /** dst = a^2 / R. */
+  /** dst = a^2 / R. Operand: |a_i a_j| <= 2^(2 limbBits - 1), so no sum, and nothing unpacked. */
   square(dst: Variable, a: Element): void;
   /** Brings a sum's limbs and value back into bounds, keeping it mod p. */
   reduce(variable: Variable): void;
-  /** Limbs of two packed integers. @param words  4 x 64 bits of each, little-endian. */
+  /** Limbs of two packed integers, below 2^limbBits without a sign. @param words  4 x 64 bits of each, little-endian. */
   unpack(dst: Variable, words: readonly Expr<"v128">[]): void;
   /** Within this half: the sum of its two lanes, and lane 0 minus lane 1. */
   butterfly(x: Element): Element;

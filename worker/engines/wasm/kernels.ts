@@ -160,7 +160,7 @@ export function instantiate(
  * by one optimization only. (`--no-liftoff` would do the first thing, too, but it changes flags that
  * compilations under way in other threads rely on, and V8 then aborts the process.)
  */
-function compiled(bytes: Uint8Array<ArrayBuffer>, revectorize: boolean): WebAssembly.Module {
+export function compiled(bytes: Uint8Array<ArrayBuffer>, revectorize: boolean): WebAssembly.Module {
   const module = new WebAssembly.Module(bytes);
   const tierUp = tierUpFunction();
   if (tierUp === undefined) return module;
