@@ -69,7 +69,7 @@ export class CurveEquation {
 export class SectionWriter {
   readonly #key: KeyMemory;
   readonly #degree: Degree;
-  readonly #equation: CurveEquation | undefined;
+  readonly #equation: CurveEquation;
   readonly #bytesPerPoint: number;
   readonly #map: number;
   readonly #points: number;
@@ -77,11 +77,8 @@ export class SectionWriter {
   #kept = 0;
   #seen = 0;
 
-  /**
-   * @param count     points in the file, infinity included
-   * @param equation  left out if the points are known to be on the curve
-   */
-  constructor(key: KeyMemory, degree: Degree, count: number, equation?: CurveEquation) {
+  /** @param count  points in the file, infinity included */
+  constructor(key: KeyMemory, degree: Degree, count: number, equation: CurveEquation) {
     this.#key = key;
     this.#degree = degree;
     this.#equation = equation;
@@ -90,15 +87,10 @@ export class SectionWriter {
     this.#points = key.region.take(0);
   }
 
-  /** Points that `add` has seen. */
-  get seen(): number {
-    return this.#seen;
-  }
-
   /**
    * @param bytes  whole points in the file's form
-   * @returns false if one of them is not canonical or, with an equation, not on the curve. Then
-   *   nothing may be added any more.
+   * @returns false if one of them is not canonical or not on the curve. Then nothing may be added
+   *   any more.
    */
   add(bytes: Uint8Array): boolean {
     const stretch = STRETCH_POINTS * this.#bytesPerPoint;
@@ -119,7 +111,7 @@ export class SectionWriter {
     if (kept < 0) return false;
     this.#kept += kept;
     this.#seen += count;
-    return kept === 0 || this.#equation === undefined || this.#equation.holds(at, kept);
+    return kept === 0 || this.#equation.holds(at, kept);
   }
 
   /** Once all points are there. */

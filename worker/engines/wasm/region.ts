@@ -1,5 +1,5 @@
 import { WorkError } from "../../errors.ts";
-import { PAGE_BYTES } from "./kernels.ts";
+import { MAX_PAGES, PAGE_BYTES } from "./kernels.ts";
 
 /**
  * Hands out addresses one after the other: the memory map of a key and of the arenas is whatever
@@ -36,9 +36,18 @@ export function grow(memory: WebAssembly.Memory, bytes: number): void {
   try {
     memory.grow(pages);
   } catch {
-    throw new WorkError(
-      "KEY_REFUSED",
-      `the key and its working memory need ${Math.ceil(bytes / 2 ** 20)} MiB, more than this engine can address (4096 MiB) or the machine has`,
-    );
+    throw tooLarge(bytes);
   }
+}
+
+/** @throws WorkError KEY_REFUSED if no memory can hold so many bytes. */
+export function checkAddressable(bytes: number): void {
+  if (bytes > MAX_PAGES * PAGE_BYTES) throw tooLarge(bytes);
+}
+
+function tooLarge(bytes: number): WorkError {
+  return new WorkError(
+    "KEY_REFUSED",
+    `the key and its working memory need ${Math.ceil(bytes / 2 ** 20)} MiB, more than this engine can address (4096 MiB) or the machine has`,
+  );
 }
