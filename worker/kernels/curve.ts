@@ -274,6 +274,51 @@ export function writeCurveKernels(
     );
   });
 
+  /** regroup(list, blocks, quads): 4 * quads lanes from anywhere, side by side. */
+  module.define(`regroup${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
+    const lanes = f.locals("i32", LANES);
+    f.loop(
+      () => {
+        lanes.forEach((lane, k) => {
+          f.set(lane, i32.load(list, 4 * k));
+        });
+        for (let i = 0; i < 2 * degree * field.limbs; i++) {
+          for (const half of [0, 1]) {
+            const pair = twoLanes(at(lanes, 2 * half), at(lanes, 2 * half + 1), LIMB_STRIDE * i);
+            f.do(v128.store(out, pair, LIMB_STRIDE * i + 16 * half));
+          }
+        }
+        f.advance(list, 4 * LANES);
+        f.advance(out, block);
+        f.advance(quads, -1);
+      },
+      () => quads,
+    );
+  });
+
+  /** products(d, products, chain, quads): the running products of `forward` over quads alone. */
+  module.define(
+    `products${degree}`,
+    ["i32", "i32", "i32", "i32"],
+    [],
+    (f, d, products, chain, quads) => {
+      const parts = pairOf(halvesOf(f), (x) => ({ x, running: x.variable(), next: x.variable() }));
+      f.loop(
+        () => {
+          writer.forHalves(f, parts, ({ x, running, next }) => {
+            x.set(running, x.load(chain, 0));
+            x.mul(next, x.load(d, 0), running);
+            x.store(products, 0, running);
+            x.store(chain, 0, next);
+          });
+          for (const pointer of [d, products]) f.advance(pointer, quad);
+          f.advance(quads, -1);
+        },
+        () => quads,
+      );
+    },
+  );
+
   /**
    * forward(sums, products, chain, quads): products[i] = D_0 ... D_(i-1) times what `chain` (a
    * coordinate quad) held, lane by lane; chain = the whole product.
@@ -377,40 +422,136 @@ export function writeCurveKernels(
   }
 
   /**
-   * findZeros(sums, quads, list) -> count. Additions whose D may be 0 mod p, as indices (u32): those
-   * whose top limbs are within 4 of a multiple -3 .. 3 of p's. All others are certainly not 0.
+   * forwardRows(a, b, d, products, chain, quads): `forward` for blocks of points that lie in two rows,
+   * lane above lane: D = x_b - x_a, which is kept in the quads at `d`.
    */
-  module.define(`findZeros${degree}`, ["i32", "i32", "i32"], ["i32"], (f, buffer, quads, list) => {
-    const index = f.local("i32");
-    const listBase = f.local("i32");
-    const top = f.local("i64");
-    const near = f.local("i32");
-    f.set(listBase, list);
-    const modulusTop = field.modulus >> BigInt(field.limbBits * (field.limbs - 1));
-    f.loop(
-      () => {
-        for (let lane = 0; lane < LANES; lane++) {
-          for (let c = 0; c < degree; c++) {
-            const offset = 2 * quad + c * componentBytes + LIMB_STRIDE * (field.limbs - 1);
-            f.set(top, field.loadLimb(buffer, offset + 8 * lane));
-            const isNear = [-3n, -2n, -1n, 0n, 1n, 2n, 3n]
-              .map((k) => i64.ltU(i64.sub(top, i64.const(k * modulusTop - 4n)), i64.const(9n)))
-              .reduce((a, b) => i32.or(a, b));
-            f.set(near, c === 0 ? isNear : i32.and(near, isNear));
-          }
-          f.if(near, () => {
-            f.do(i32.store(list, i32.add(index, i32.const(lane))));
-            f.advance(list, 4);
+  module.define(
+    `forwardRows${degree}`,
+    ["i32", "i32", "i32", "i32", "i32", "i32"],
+    [],
+    (f, a, b, d, products, chain, quads) => {
+      const parts = pairOf(halvesOf(f), (x) => ({
+        x,
+        running: x.variable(),
+        difference: x.variable(),
+        next: x.variable(),
+      }));
+      f.loop(
+        () => {
+          writer.forHalves(f, parts, ({ x, running, difference, next }) => {
+            x.set(running, x.load(chain, 0));
+            x.set(difference, x.load(b, 0));
+            x.set(difference, x.sub(difference, x.load(a, 0)));
+            if (degree === 2) x.reduce(difference);
+            x.mul(next, difference, running);
+            x.store(d, 0, difference);
+            x.store(products, 0, running);
+            x.store(chain, 0, next);
           });
-        }
-        f.advance(index, LANES);
-        f.advance(buffer, sums);
-        f.advance(quads, -1);
-      },
-      () => quads,
-    );
-    f.result(i32.shrU(i32.sub(list, listBase), i32.const(2)));
-  });
+          for (const pointer of [a, b]) f.advance(pointer, block);
+          for (const pointer of [d, products]) f.advance(pointer, quad);
+          f.advance(quads, -1);
+        },
+        () => quads,
+      );
+    },
+  );
+
+  /**
+   * backwardRows(a, b, d, products, chain, quads): pointers to the ends; goes down to the starts. The
+   * sums take the place of the points in row a.
+   */
+  module.define(
+    `backwardRows${degree}`,
+    ["i32", "i32", "i32", "i32", "i32", "i32"],
+    [],
+    (f, a, b, d, products, chain, quads) => {
+      const parts = pairOf(halvesOf(f, long), (x) => ({
+        x,
+        running: x.variable(),
+        inverse: x.variable(),
+        lambda: x.variable(),
+        x3: x.variable(),
+        next: x.variable(),
+        y3: x.variable(),
+      }));
+      f.loop(
+        () => {
+          for (const pointer of [a, b]) f.advance(pointer, -block);
+          for (const pointer of [d, products]) f.advance(pointer, -quad);
+          writer.forHalves(
+            f,
+            parts,
+            ({ x, running, inverse, lambda, x3, next, y3 }) => {
+              const x1 = x.load(a, 0);
+              const difference = x.load(d, 0);
+              x.set(running, x.load(chain, 0));
+              x.mul(inverse, x.load(products, 0), running);
+              x.mul(next, difference, running);
+              x.set(y3, x.load(b, quad));
+              x.set(y3, x.sub(y3, x.load(a, quad)));
+              x.mul(lambda, y3, inverse);
+              x.square(x3, lambda);
+              x.set(x3, x.sub(x.sub(x3, x.add(x1, x1)), difference));
+              x.reduce(x3);
+              x.set(running, x.sub(x1, x3));
+              x.mul(y3, running, lambda);
+              x.set(y3, x.sub(y3, x.load(a, quad)));
+              x.reduce(y3);
+              x.store(chain, 0, next);
+              x.store(a, 0, x3);
+              x.store(a, quad, y3);
+            },
+            { isLong: degree === 2 },
+          );
+          f.advance(quads, -1);
+        },
+        () => quads,
+      );
+    },
+  );
+
+  /**
+   * findZeros(d, stride, quads, list) -> count. Which of 4 * quads differences, in quads `stride`
+   * bytes apart, may be 0 mod p, as indices (u32): those whose top limbs are within 4 of a multiple
+   * -2 .. 2 of p's. All others are certainly not 0.
+   */
+  module.define(
+    `findZeros${degree}`,
+    ["i32", "i32", "i32", "i32"],
+    ["i32"],
+    (f, d, stride, quads, list) => {
+      const index = f.local("i32");
+      const listBase = f.local("i32");
+      const top = f.local("i64");
+      const near = f.local("i32");
+      f.set(listBase, list);
+      const modulusTop = field.modulus >> BigInt(field.limbBits * (field.limbs - 1));
+      f.loop(
+        () => {
+          for (let lane = 0; lane < LANES; lane++) {
+            for (let c = 0; c < degree; c++) {
+              const offset = c * componentBytes + LIMB_STRIDE * (field.limbs - 1);
+              f.set(top, field.loadLimb(d, offset + 8 * lane));
+              const isNear = [-2n, -1n, 0n, 1n, 2n]
+                .map((k) => i64.ltU(i64.sub(top, i64.const(k * modulusTop - 4n)), i64.const(9n)))
+                .reduce((one, other) => i32.or(one, other));
+              f.set(near, c === 0 ? isNear : i32.and(near, isNear));
+            }
+            f.if(near, () => {
+              f.do(i32.store(list, i32.add(index, i32.const(lane))));
+              f.advance(list, 4);
+            });
+          }
+          f.advance(index, LANES);
+          f.set(d, i32.add(d, stride));
+          f.advance(quads, -1);
+        },
+        () => quads,
+      );
+      f.result(i32.shrU(i32.sub(list, listBase), i32.const(2)));
+    },
+  );
 
   if (degree === 2) {
     /** norm2(dst, a): dst = a0^2 + a1^2, one quad. */

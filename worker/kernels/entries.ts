@@ -289,6 +289,98 @@ export function writeEntryKernels({ module }: KernelWriter, modulus: bigint): vo
     },
   );
 
+  /** countSizes(starts, segments, counts, most): counts[min(entries of a segment, most)]++ (u32). */
+  module.define(
+    "countSizes",
+    ["i32", "i32", "i32", "i32"],
+    [],
+    (f, starts, segments, counts, most) => {
+      const size = f.local("i32");
+      f.loop(
+        () => {
+          f.set(size, i32.sub(i32.load(starts, 4), i32.load(starts)));
+          f.set(size, select(i32.ltU(size, most), size, most));
+          f.set(size, i32.add(counts, i32.shl(size, i32.const(2))));
+          f.do(i32.store(size, i32.add(i32.load(size), i32.const(1))));
+          f.advance(starts, 4);
+          f.advance(segments, -1);
+        },
+        () => segments,
+      );
+    },
+  );
+
+  /** placeSegments(starts, segments, counts, most, order): numbers of segments, sorted by size. */
+  module.define(
+    "placeSegments",
+    ["i32", "i32", "i32", "i32", "i32"],
+    [],
+    (f, starts, segments, counts, most, order) => {
+      const size = f.local("i32");
+      const at = f.local("i32");
+      const segment = f.local("i32");
+      f.loop(
+        () => {
+          f.set(size, i32.sub(i32.load(starts, 4), i32.load(starts)));
+          f.set(size, select(i32.ltU(size, most), size, most));
+          f.set(size, i32.add(counts, i32.shl(size, i32.const(2))));
+          f.set(at, i32.load(size));
+          f.do(i32.store(size, i32.add(at, i32.const(1))));
+          f.do(i32.store(i32.add(order, i32.shl(at, i32.const(2))), segment));
+          f.advance(segment, 1);
+          f.advance(starts, 4);
+          f.advance(segments, -1);
+        },
+        () => segments,
+      );
+    },
+  );
+
+  /**
+   * rowPairs(order, starts, entries, quads, size, list, singles): for 4 * quads segments of `size`
+   * entries each, the pairs of entries 2 j and 2 j + 1 of all segments, then those of j + 1; lane by
+   * lane the segments in their order. The last entry of an odd size goes to `singles`.
+   */
+  module.define(
+    "rowPairs",
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    [],
+    (f, order, starts, entries, quads, size, list, singles) => {
+      const left = f.local("i32");
+      const entry = f.local("i32");
+      const to = f.local("i32");
+      const pairs = f.local("i32");
+      const stride = f.local("i32");
+      f.set(left, i32.shl(quads, i32.const(2)));
+      f.set(stride, i32.shl(quads, i32.const(5)));
+      f.loop(
+        () => {
+          const start = i32.load(i32.add(starts, i32.shl(i32.load(order), i32.const(2))));
+          f.set(entry, i32.add(entries, i32.shl(start, i32.const(2))));
+          f.set(to, list);
+          f.set(pairs, i32.shrU(size, i32.const(1)));
+          f.while(
+            () => pairs,
+            () => {
+              f.do(i64.store(to, i64.load(entry)));
+              f.set(to, i32.add(to, stride));
+              f.advance(entry, 8);
+              f.advance(pairs, -1);
+            },
+          );
+          f.if(i32.and(size, i32.const(1)), () => {
+            f.do(i32.store(singles, i32.load(entry)));
+            f.advance(singles, 4);
+          });
+          f.advance(order, 4);
+          f.advance(list, 8);
+          f.advance(left, -1);
+        },
+        () => left,
+      );
+    },
+  );
+
   /**
    * collect(entries, starts, segments, results, lanes, block, limbs) -> the next free lane. For each
    * segment: results[i] = 0 if it is empty, else the lane to which the point of its only entry was

@@ -33,8 +33,6 @@ const CONSTANTS = 1024;
 /** The first address that constants leave free. */
 export const FIRST_FREE = 65536;
 
-/** V8 inlines calls in WebAssembly unless told otherwise: since version 14, and not in 11 (Node 20). */
-const INLINES_CALLS = Number.parseInt(process.versions.v8, 10) >= 14;
 
 /** Representations of field elements. */
 export type Representation = "fma" | "extmul";
@@ -65,6 +63,10 @@ type GroupKernel = `${
   | "backward"
   | "backwardDouble"
   | "tangent"
+  | "regroup"
+  | "products"
+  | "forwardRows"
+  | "backwardRows"
   | "findZeros"
   | "admit"
   | "lanes"
@@ -83,6 +85,9 @@ type KernelName =
   | "pairs"
   | "firstPairs"
   | "collect"
+  | "countSizes"
+  | "placeSegments"
+  | "rowPairs"
   | "inFrequency"
   | "inFrequencyReduced"
   | "inTime"
