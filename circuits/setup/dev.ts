@@ -13,22 +13,22 @@ import { setImmediate } from "node:timers/promises";
 import { G1, G2 } from "../../worker/curve.ts";
 import type { KernelOptions } from "../../worker/engines/wasm/choice.ts";
 import { openWasm } from "../../worker/engines/wasm.ts";
-import { ELEMENT_BYTES, SCALAR_FIELD } from "../../worker/field.ts";
-import type { Degree } from "../../worker/kernels/curve.ts";
+import { SCALAR_FIELD } from "../../worker/field.ts";
 import { Tower } from "../../worker/kernels/tower.ts";
 import { parseR1cs, type R1cs } from "../../worker/r1cs.ts";
-import { DEV_KEY_MARKER, ZKEY_SECTION } from "../../worker/zkey.ts";
-import { domainLog2, type Evaluation, type KeyScalars, type Trapdoor } from "./evaluation.ts";
-import { setupMemory } from "./memory.ts";
-import { type PointRun, SetupPool, taskCount } from "./pool.ts";
+import { DEV_KEY_MARKER } from "../../worker/zkey.ts";
+import type { KeyScalars, Trapdoor } from "./evaluation.ts";
+import { type PointTask, type SetupMemory, setupMemory } from "./memory.ts";
+import { type PointSection, pointSections, pointTasks } from "./point-sections.ts";
 import type { SectionWriter } from "./section-file.ts";
+import { SetupThreads } from "./threads.ts";
 import { createZkey, type HeaderPoints, writeCoefficients } from "./zkey.ts";
 
 /** The seed of the keys that the build makes and whose hashes are committed. */
 export const DEV_SEED = "proofmill-dev";
 
 /** Points of the key by section. */
-type PointStage = "h" | "b2" | "a" | "b1" | "c";
+type PointStage = PointSection["name"];
 
 export interface DevKeyProgress {
   /** What is being computed: points of the key by section, after reading and before writing. */
@@ -45,10 +45,11 @@ export const STAGE_SHARE: Readonly<Record<DevKeyProgress["stage"], number>> = {
   read: 0.2,
   evaluate: 0.1,
   h: 0.1,
-  b2: 0.2,
   a: 0.1,
+  b2: 0.2,
   b1: 0.1,
   c: 0.1,
+  ic: 0,
   write: 0.1,
 };
 
@@ -80,22 +81,17 @@ const MAX_THREADS = 16;
  */
 export async function writeDevKey(options: DevKeyOptions): Promise<R1cs> {
   const { r1csPath, zkeyPath, seed, onProgress = () => {} } = options;
+  const { threads = Math.min(availableParallelism(), MAX_THREADS) } = options;
   onProgress({ stage: "read", done: 0, total: 1 });
   const r1cs = parseR1cs(await readWhole(r1csPath));
   onProgress({ stage: "read", done: 1, total: 1 });
   const { kernels } = await openWasm(options.kernels);
   const trapdoor = trapdoorOf(seed);
-  const threads = threadsFor(r1cs, options.threads);
   const tower = Tower.open();
-  const { shared, evaluation } = setupMemory(kernels, r1cs, trapdoor, threads, tower);
+  const memory = setupMemory(kernels, r1cs, trapdoor, threads, tower);
   const file = await createZkey(zkeyPath, r1cs, headerPoints(trapdoor, tower), DEV_KEY_MARKER);
   try {
-    const pool = new SetupPool({ shared, descriptor: file.descriptor }, threads);
-    try {
-      await writePoints(pool, file, r1cs, evaluation, onProgress);
-    } finally {
-      await pool.close();
-    }
+    await writeSections(file, r1cs, memory, threads, onProgress);
     onProgress({ stage: "write", done: 0, total: 1 });
     await file.commit();
     onProgress({ stage: "write", done: 1, total: 1 });
@@ -138,102 +134,70 @@ function headerPoints({ alpha, beta, delta }: Trapdoor, tower: Tower): HeaderPoi
   };
 }
 
-/** As many as asked for, but none that would have nothing to do. */
-function threadsFor(r1cs: R1cs, wanted = Math.min(availableParallelism(), MAX_THREADS)): number {
-  const tasks = 4 * taskCount(r1cs.nWires) + taskCount(2 ** domainLog2(r1cs));
-  return Math.max(1, Math.min(wanted, Math.floor(tasks / 2)));
-}
-
 /**
- * Lets the threads compute points as soon as their scalars are there; meanwhile this one evaluates,
- * then writes the key's matrices.
+ * Lets threads compute points as soon as their scalars are there; meanwhile this one evaluates, then
+ * writes the key's matrices.
  */
-async function writePoints(
-  pool: SetupPool,
+async function writeSections(
   file: SectionWriter,
   r1cs: R1cs,
-  evaluation: Evaluation,
+  { shared, evaluation }: SetupMemory,
+  threadCount: number,
   onProgress: OnProgress,
 ): Promise<void> {
-  const { quotient, wires, publicInputs } = pointRuns(r1cs, evaluation.scalars, file);
-  const progress = new PointProgress([quotient, ...wires], onProgress);
-  const runs: Promise<void>[] = [];
-  const start = (work: Promise<void>): void => {
-    // Of several failures the first one that is awaited below is reported.
-    work.catch(() => {});
-    runs.push(work);
-  };
-  const tables = pool.writeTables();
-  const writeRun = (run: StagedRun) =>
-    start(tables.then(() => pool.writePoints(run, (points) => progress.add(run.stage, points))));
-
-  const steps = evaluation.steps();
-  for (const [i, step] of steps.entries()) {
-    onProgress({ stage: "evaluate", done: i, total: steps.length });
-    step();
-    if (i === 0) writeRun(quotient);
-    await setImmediate();
-  }
-  onProgress({ stage: "evaluate", done: steps.length, total: steps.length });
-  for (const run of wires) writeRun(run);
-  start(tables.then(() => pool.writePoints(publicInputs, () => {})));
-  for (const _ of writeCoefficients(file, r1cs)) await setImmediate();
-  await Promise.all(runs);
-}
-
-interface StagedRun extends PointRun {
-  readonly stage: PointStage;
-}
-
-/** Which scalars belong to which sections of the file; the longest first. */
-function pointRuns(r1cs: R1cs, scalars: KeyScalars, file: SectionWriter) {
-  const { nWires, nPublic } = r1cs;
-  const privateWires = nWires - nPublic - 1;
-  const at = (section: keyof typeof ZKEY_SECTION) => file.offsetOf(ZKEY_SECTION[section]);
-  const run = (stage: PointStage, degree: Degree, scalars: number, count: number): StagedRun => ({
-    stage,
-    degree,
-    scalars,
-    count,
-    position: at(stage),
+  const sections = pointSections(r1cs, evaluation.scalars);
+  const tasksBySection = sections.map((section) => pointTasks(section, file));
+  const tasks = tasksBySection.flat();
+  const sectionOf = tasksBySection.flatMap((list, i) => list.map(() => i));
+  const progress = new PointProgress(sections, onProgress);
+  const data = { shared, descriptor: file.descriptor, tasks };
+  // None that would have nothing to do.
+  const count = Math.max(1, Math.min(threadCount, Math.floor(tasks.length / 2)));
+  const threads = new SetupThreads(data, count, (task) => {
+    progress.add(sectionOf[task] as number, (tasks[task] as PointTask).count);
   });
-  return {
-    quotient: run("h", 1, scalars.h, 2 ** domainLog2(r1cs)),
-    wires: [
-      run("b2", 2, scalars.b, nWires),
-      run("a", 1, scalars.a, nWires),
-      run("b1", 1, scalars.b, nWires),
-      run("c", 1, scalars.c + ELEMENT_BYTES * (nPublic + 1), privateWires),
-    ],
-    publicInputs: {
-      degree: 1,
-      scalars: scalars.publicInputs,
-      count: nPublic + 1,
-      position: at("ic"),
-    } as const,
-  };
+  try {
+    const steps = evaluation.steps();
+    const there = new Set<keyof KeyScalars>();
+    for (const [i, { run, gives }] of steps.entries()) {
+      onProgress({ stage: "evaluate", done: i, total: steps.length });
+      run();
+      for (const scalars of gives) there.add(scalars);
+      const missing = sections.findIndex(({ needs }) => !there.has(needs));
+      const ready = missing < 0 ? tasksBySection : tasksBySection.slice(0, missing);
+      threads.allow(ready.flat().length);
+      // Messages of the threads come in.
+      await setImmediate();
+    }
+    onProgress({ stage: "evaluate", done: steps.length, total: steps.length });
+    for (const _ of writeCoefficients(file, r1cs)) await setImmediate();
+    await threads.finished;
+  } finally {
+    await threads.close();
+  }
 }
 
 /** Reports sections one after the other, though their tasks may end in another order. */
 class PointProgress {
   readonly #onProgress: OnProgress;
   readonly #sections: readonly { readonly stage: PointStage; readonly total: number }[];
-  readonly #done = new Map<PointStage, number>();
+  readonly #done: number[];
   #current = 0;
 
-  constructor(runs: readonly StagedRun[], onProgress: OnProgress) {
-    this.#sections = runs.map(({ stage, count }) => ({ stage, total: count }));
+  constructor(sections: readonly PointSection[], onProgress: OnProgress) {
+    this.#sections = sections.map(({ name, count }) => ({ stage: name, total: count }));
+    this.#done = sections.map(() => 0);
     this.#onProgress = onProgress;
   }
 
-  add(stage: PointStage, points: number): void {
-    this.#done.set(stage, (this.#done.get(stage) ?? 0) + points);
+  add(section: number, points: number): void {
+    this.#done[section] = (this.#done[section] as number) + points;
     for (; ; this.#current++) {
-      const section = this.#sections[this.#current];
-      if (section === undefined) return;
-      const done = this.#done.get(section.stage) ?? 0;
-      this.#onProgress({ ...section, done });
-      if (done < section.total) return;
+      const current = this.#sections[this.#current];
+      if (current === undefined) return;
+      const done = this.#done[this.#current] as number;
+      this.#onProgress({ ...current, done });
+      if (done < current.total) return;
     }
   }
 }

@@ -48,6 +48,13 @@ export interface KeyScalars {
   readonly h: number;
 }
 
+/** A part of an evaluation, after which the caller may do something else. */
+export interface EvaluationStep {
+  run(): void;
+  /** The scalars that are there then. */
+  readonly gives: readonly (keyof KeyScalars)[];
+}
+
 /** Entries of a matrix that are multiplied and added at once. */
 const BATCH_ENTRIES = 1024;
 /** Entries that a sum may have before it is reduced: the next batch may all belong to it. */
@@ -91,19 +98,18 @@ export class Evaluation {
     });
   }
 
-  /** All work in order, in parts between which the caller may do something else. The first writes
-   * `scalars.h`, the others together the rest. Cost: one multiplication an entry of A, B and C. */
-  steps(): (() => void)[] {
+  /** All the work, in order. Cost: one multiplication for each entry of A, B and C. */
+  steps(): EvaluationStep[] {
     const { a, b, c } = this.#r1cs;
     const { alpha, beta } = this.#trapdoor;
     const { scalars } = this;
     return [
-      () => this.#evaluateQuotientBases(),
-      () => this.#evaluateRows(),
-      () => this.#evaluateMatrix(a, beta, scalars.a),
-      () => this.#evaluateMatrix(b, alpha, scalars.b),
-      () => this.#evaluateMatrix(c, 1n, undefined),
-      () => this.#divideCombined(),
+      { run: () => this.#evaluateQuotientBases(), gives: ["h"] },
+      { run: () => this.#evaluateRows(), gives: [] },
+      { run: () => this.#evaluateMatrix(a, beta, scalars.a), gives: ["a"] },
+      { run: () => this.#evaluateMatrix(b, alpha, scalars.b), gives: ["b"] },
+      { run: () => this.#evaluateMatrix(c, 1n, undefined), gives: [] },
+      { run: () => this.#divideCombined(), gives: ["c", "publicInputs"] },
     ];
   }
 

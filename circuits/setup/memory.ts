@@ -14,7 +14,6 @@ import {
   tableBits,
   takeTable,
 } from "../../worker/engines/wasm/fixed-base.ts";
-import { Inversion } from "../../worker/engines/wasm/inversion.ts";
 import {
   type CompiledKernels,
   FIRST_FREE,
@@ -36,11 +35,48 @@ export interface SharedSetup {
   readonly program: Program;
   /** Of the generators of G1 and G2, by degree - 1. */
   readonly tables: readonly [FixedBaseTable, FixedBaseTable];
-  /** Address of a number (u32) that each thread increments to get an arena of its own. */
-  readonly nextArena: number;
+  /** Address of the words in `CONTROL`, 0 at the start. */
+  readonly control: number;
   /** Where the first arena begins, and the bytes of each: multiples of 64. */
   readonly arenas: number;
   readonly arenaBytes: number;
+}
+
+/** Words (i32) at `SharedSetup.control`: by them threads share work without asking anybody. */
+export const CONTROL = {
+  /** Arenas that threads have. */
+  arenas: 0,
+  /** Tables that threads have begun, and those that are filled. */
+  begunTables: 1,
+  filledTables: 2,
+  /** Tasks that threads have begun, and how many may begin: the first ones' scalars are there. */
+  begunTasks: 3,
+  readyTasks: 4,
+} as const;
+
+/** Points of consecutive scalars, and where they go. */
+export interface PointTask {
+  readonly degree: Degree;
+  /** Address of folded scalars. */
+  readonly scalars: number;
+  /** 1 to `MAX_POINTS`. */
+  readonly count: number;
+  /** Of the first point in the key's file. */
+  readonly position: number;
+}
+
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly shared: SharedSetup;
+  /** Number of the open file. */
+  readonly descriptor: number;
+  readonly tasks: readonly PointTask[];
+}
+
+/** The memory as the thread has it that evaluates. */
+export interface SetupMemory {
+  readonly shared: SharedSetup;
+  readonly evaluation: Evaluation;
 }
 
 /**
@@ -54,10 +90,10 @@ export function setupMemory(
   trapdoor: Trapdoor,
   threads: number,
   tower: Tower,
-): { readonly shared: SharedSetup; readonly evaluation: Evaluation } {
+): SetupMemory {
   const memory = new WebAssembly.Memory({ initial: 16, maximum: MAX_PAGES, shared: true });
   const region = new Region(FIRST_FREE);
-  const nextArena = region.take(4);
+  const control = region.take(64);
   const { nWires } = r1cs;
   const tables = [
     takeTable(region, 1, tableBits(3 * nWires + 2 ** domainLog2(r1cs))),
@@ -67,62 +103,35 @@ export function setupMemory(
   const arrays = new ScalarArrays(instantiate(kernels, memory, true), memory, fr, region);
   const evaluation = new Evaluation(arrays, r1cs, trapdoor, region);
   const arenas = region.take(0);
-  const { program } = tower.machine;
-  const shared = { memory, kernels, program, tables, nextArena, arenas, arenaBytes: 0 };
-  const arenaBytes = PointArena.bytes(shared);
+  const arena = new Region(0);
+  planArena(arena, kernels, memory, tower);
+  const arenaBytes = arena.take(0);
   grow(memory, arenas + threads * arenaBytes);
   evaluation.prepare();
-  return { shared: { ...shared, arenaBytes }, evaluation };
+  const { program } = tower.machine;
+  const shared = { memory, kernels, program, tables, control, arenas, arenaBytes };
+  return { shared, evaluation };
 }
 
 /** What one thread computes points with. */
 export class PointArena {
   readonly #shared: SharedSetup;
-  readonly #bases: readonly [FixedBase, FixedBase];
-  readonly #inversions: readonly [Inversion, Inversion];
-  readonly #points: number;
+  readonly #plan: ReturnType<typeof planArena>;
 
-  private constructor(shared: SharedSetup, region: Region) {
-    const { memory, kernels, program } = shared;
+  /** @param number  of the arena: each thread has one to itself. */
+  constructor(shared: SharedSetup, number: number) {
+    const { memory, kernels, program, arenas, arenaBytes } = shared;
+    const region = new Region(arenas + number * arenaBytes);
     this.#shared = shared;
-    const { fq } = fieldsOf(kernels.options);
-    const common = [instantiate(kernels, memory, false), memory, fq] as const;
-    const tower = Tower.open(program);
-    this.#inversions = [
-      new Inversion(...common, tower, 1, region),
-      new Inversion(...common, tower, 2, region),
-    ];
-    this.#bases = [
-      new FixedBase(...common, this.#inversions[0], 1, region),
-      new FixedBase(...common, this.#inversions[1], 2, region),
-    ];
-    this.#points = region.take(128 * MAX_POINTS);
-  }
-
-  /** Bytes of an arena, a multiple of 64. */
-  static bytes(shared: SharedSetup): number {
-    const region = new Region(0);
-    new PointArena(shared, region);
-    return region.take(0);
-  }
-
-  /** The next arena that no thread has. */
-  static claim(shared: SharedSetup): PointArena {
-    const { memory, nextArena, arenas, arenaBytes } = shared;
-    const number = Atomics.add(new Uint32Array(memory.buffer), nextArena / 4, 1);
-    const arena = new PointArena(shared, new Region(arenas + number * arenaBytes));
-    for (const part of [...arena.#inversions, ...arena.#bases]) part.prepare();
-    return arena;
+    this.#plan = planArena(region, kernels, memory, Tower.open(program));
+    for (const base of this.#plan.bases) base.prepare();
   }
 
   /** Fills the table of a group's generator. */
   writeTable(degree: Degree): void {
     const coordinates =
       degree === 1 ? [G1.generator.x, G1.generator.y] : [...G2.generator.x, ...G2.generator.y];
-    this.#bases[degree - 1]?.writeTable(
-      this.#shared.tables[degree - 1] as FixedBaseTable,
-      coordinates,
-    );
+    this.#base(degree).writeTable(this.#table(degree), coordinates);
   }
 
   /**
@@ -133,8 +142,30 @@ export class PointArena {
    * @returns        points as in a `.zkey`, until the next call.
    */
   multiply(degree: Degree, scalars: number, count: number): Uint8Array {
-    const table = this.#shared.tables[degree - 1] as FixedBaseTable;
-    this.#bases[degree - 1]?.multiply(table, scalars, count, this.#points);
-    return new Uint8Array(this.#shared.memory.buffer, this.#points, 64 * degree * count);
+    const { points } = this.#plan;
+    this.#base(degree).multiply(this.#table(degree), scalars, count, points);
+    return new Uint8Array(this.#shared.memory.buffer, points, 64 * degree * count);
   }
+
+  #base(degree: Degree): FixedBase {
+    return this.#plan.bases[degree - 1] as FixedBase;
+  }
+
+  #table(degree: Degree): FixedBaseTable {
+    return this.#shared.tables[degree - 1] as FixedBaseTable;
+  }
+}
+
+function planArena(
+  region: Region,
+  kernels: CompiledKernels,
+  memory: WebAssembly.Memory,
+  tower: Tower,
+) {
+  const { fq } = fieldsOf(kernels.options);
+  const common = [instantiate(kernels, memory, false), memory, fq, tower] as const;
+  return {
+    bases: [new FixedBase(...common, 1, region), new FixedBase(...common, 2, region)] as const,
+    points: region.take(128 * MAX_POINTS),
+  };
 }

@@ -64,7 +64,7 @@ function evaluated(compiled: CompiledKernels, r1cs: R1cs, trapdoor: Trapdoor): T
   const evaluation = new Evaluation(arrays, r1cs, trapdoor, region);
   grow(memory, region.end);
   evaluation.prepare();
-  for (const step of evaluation.steps()) step();
+  for (const { run } of evaluation.steps()) run();
   const read = (address: number, count: number): bigint[] =>
     Array.from({ length: count }, (_, i) => {
       const value = readLE(new Uint8Array(memory.buffer, address + 32 * i, 32));

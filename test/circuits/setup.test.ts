@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import * as snarkjs from "snarkjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generateCircuit } from "../../bench/fixtures/generated-circuit.ts";
@@ -12,7 +13,7 @@ import {
   writeDevKey,
 } from "../../circuits/setup/dev.ts";
 import { setupMemory } from "../../circuits/setup/memory.ts";
-import { SetupPool } from "../../circuits/setup/pool.ts";
+import { SetupThreads } from "../../circuits/setup/threads.ts";
 import { assertUsableKey, isDevKey, readKeyIdentity } from "../../circuits/setup/usable-key.ts";
 import { readSections } from "../../worker/binfile.ts";
 import { G1, type G1Point, G2, type G2Point } from "../../worker/curve.ts";
@@ -65,22 +66,37 @@ const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 describe("circuits / setup / threads", () => {
-  it("reject what fails in them, and can be closed before they have begun", async () => {
+  /** Threads with one task, whose scalar is 0, for an open file's number. */
+  async function begin(descriptor: number, done: number[]): Promise<SetupThreads> {
     const r1cs = parseR1cs(await readFile(multiplier.r1csPath));
     const { kernels } = await openWasm();
     const { shared } = setupMemory(kernels, r1cs, trapdoorOf("x"), 2, Tower.open());
-    const nowhere = { shared, descriptor: 0x7fff_ffff };
-    await using pool = new SetupPool(nowhere, 1);
-    await pool.writeTables();
-    const run = { degree: 1, scalars: shared.arenas, count: 1, position: 0 } as const;
-    await expect(pool.writePoints(run, () => {})).rejects.toThrow(/EBADF/);
-    await pool.writePoints({ ...run, count: 0 }, () => {});
+    const task = { degree: 1, scalars: shared.arenas, count: 1, position: 0 } as const;
+    return new SetupThreads({ shared, descriptor, tasks: [task] }, 2, (i) => done.push(i));
+  }
 
-    const closed = new SetupPool(nowhere, 2);
-    const tables = closed.writeTables();
-    tables.catch(() => {});
-    await closed.close();
-    await expect(tables).rejects.toThrow();
+  it("write nothing before they are allowed to, then say what they have written", async () => {
+    const file = await open(join(multiplier.folder, "points"), "w+");
+    const done: number[] = [];
+    const threads = await begin(file.fd, done);
+    await setTimeout(300);
+    expect([(await file.stat()).size, done]).toEqual([0, []]);
+    threads.allow(1);
+    await threads.finished;
+    expect([await file.readFile(), done]).toEqual([Buffer.alloc(64), [0]]);
+    await threads.close();
+    await file.close();
+  });
+
+  it("reject with what fails in one of them, and can be closed at any time", async () => {
+    const threads = await begin(0x7fff_ffff, []);
+    threads.allow(1);
+    await expect(threads.finished).rejects.toMatchObject({ code: "EBADF" });
+    await threads.close();
+
+    const waiting = await begin(0x7fff_ffff, []);
+    await waiting.close();
+    await expect(waiting.finished).rejects.toThrow(/ended/);
   });
 });
 
@@ -175,7 +191,7 @@ describe("circuits / setup / dev", () => {
     await writeDevKey({ r1csPath: long.r1csPath, zkeyPath, seed: "p", onProgress });
     const last = new Map(seen.map(({ stage, done, total }) => [stage, { done, total }]));
     expect([...last.keys()].sort()).toEqual(
-      ["a", "b1", "b2", "c", "evaluate", "h", "read", "write"].sort(),
+      ["a", "b1", "b2", "c", "evaluate", "h", "ic", "read", "write"].sort(),
     );
     for (const [stage, { done, total }] of last) expect(done, stage).toBe(total);
     expect(last.get("h")?.total).toBe(2048);

@@ -7,7 +7,6 @@ import {
   tableBits,
   takeTable,
 } from "../../worker/engines/wasm/fixed-base.ts";
-import { Inversion } from "../../worker/engines/wasm/inversion.ts";
 import {
   compileKernels,
   FIRST_FREE,
@@ -49,14 +48,12 @@ function multiples(
   const region = new Region(FIRST_FREE);
   const kernels = instantiate(compiled, memory, true);
   const { fq } = fieldsOf(compiled.options);
-  const inversion = new Inversion(kernels, memory, fq, tower, degree, region);
-  const base = new FixedBase(kernels, memory, fq, inversion, degree, region);
+  const base = new FixedBase(kernels, memory, fq, tower, degree, region);
   const table = takeTable(region, degree, bits);
   const input = region.take(32 * (scalars.length + 1));
   const pointBytes = 64 * degree;
   const out = region.take(pointBytes * scalars.length);
   grow(memory, region.end);
-  inversion.prepare();
   base.prepare();
   const { x, y } = degree === 1 ? G1.generator : G2.generator;
   base.writeTable(table, [x, y].flat());

@@ -12,8 +12,9 @@
 import { ELEMENT_BYTES } from "../../field.ts";
 import type { Degree } from "../../kernels/curve.ts";
 import { FOLDED_BITS, windowCount } from "../../kernels/entries.ts";
+import type { Tower } from "../../kernels/tower.ts";
 import type { VectorField } from "../../kernels/vector-field.ts";
-import type { Inversion } from "./inversion.ts";
+import { Inversion } from "./inversion.ts";
 import type { Kernels } from "./kernels.ts";
 import { PointSums } from "./point-sums.ts";
 import type { Region } from "./region.ts";
@@ -59,6 +60,7 @@ export class FixedBase {
   readonly #kernels: Kernels;
   readonly #memory: WebAssembly.Memory;
   readonly #field: VectorField;
+  readonly #inversion: Inversion;
   readonly #degree: Degree;
   readonly #at: ReturnType<typeof layout>;
   #u32 = new Uint32Array();
@@ -68,7 +70,7 @@ export class FixedBase {
     kernels: Kernels,
     memory: WebAssembly.Memory,
     field: VectorField,
-    inversion: Inversion,
+    tower: Tower,
     degree: Degree,
     region: Region,
   ) {
@@ -77,13 +79,16 @@ export class FixedBase {
     this.#field = field;
     this.#degree = degree;
     const maxEntries = MAX_POINTS * windowCount(MIN_BITS);
-    const args = [kernels, memory, field, inversion, degree] as const;
+    const common = [kernels, memory, field] as const;
+    this.#inversion = new Inversion(...common, tower, degree, region);
+    const args = [...common, this.#inversion, degree] as const;
     this.sums = new PointSums(...args, maxEntries, MAX_POINTS, region);
     this.#at = layout(region, maxEntries, this.sums.sizes.quad, field);
   }
 
   prepare(): void {
     this.#u32 = new Uint32Array(this.#memory.buffer);
+    this.#inversion.prepare();
     this.sums.prepare();
     const { radix } = this.#field;
     this.#fillFactor(this.#at.toRadix, radix);
@@ -202,36 +207,34 @@ export class FixedBase {
     const { entries, starts, results, stage, integers } = this.#at;
     const { keep, sizes } = this.sums;
     const { packed, block } = sizes;
-    const k = this.#kernels;
-    const u32 = this.#u32;
-    const none = () => undefined;
-    const free = this.sums.sumSegments(entries, starts, count, results, keep, true, none);
-    const blocks = Math.ceil((free - keep) / block);
     const coordinates = 2 * this.#degree;
-    let done = 0;
-    for (let first = 0; first < blocks; first += STAGE_POINTS / 4) {
-      const some = Math.min(STAGE_POINTS / 4, blocks - first);
-      const start = keep + block * first;
-      k.scaleQ(stage, start, factor, coordinates * some);
-      k.packQ(integers, stage, 4 * coordinates * some);
-      for (; done < count; done++) {
-        const lane = u32[results / 4 + done] as number;
-        const to = (out + packed * done) / 4;
-        if (lane === 0) {
-          u32.fill(0, to, to + packed / 4);
-          continue;
-        }
-        const index = Math.floor((lane - start) / block);
-        if (index >= some) break;
-        // Lane l of a block has its coordinates at integers l, 4 + l, 8 + l, ...
-        const from = (integers + packed * 4 * index) / 4 + (lane & 24);
-        for (let c = 0; c < coordinates; c++) {
-          for (let w = 0; w < 8; w++) u32[to + 8 * c + w] = u32[from + 32 * c + w] as number;
-        }
+    const none = () => undefined;
+    const end = this.sums.sumSegments(entries, starts, count, results, keep, true, none);
+    const lanes = this.#u32.subarray(results / 4, results / 4 + count);
+    lanes.forEach((lane, i) => {
+      if (lane === 0) this.#u32.fill(0, (out + packed * i) / 4, (out + packed * (i + 1)) / 4);
+    });
+    const partBytes = block * (STAGE_POINTS / 4);
+    for (let part = keep; part < end; part += partBytes) {
+      const next = Math.min(part + partBytes, end);
+      const quads = coordinates * Math.ceil((next - part) / block);
+      this.#kernels.scaleQ(stage, part, factor, quads);
+      this.#kernels.packQ(integers, stage, 4 * quads);
+      // Lists of one length are summed together, so that their sums lie in some other order.
+      for (let i = 0; i < count; i++) {
+        const lane = lanes[i] as number;
+        if (lane >= part && lane < next) this.#takePoint(lane - part, out + packed * i);
       }
     }
-    for (; done < count; done++) {
-      u32.fill(0, (out + packed * done) / 4, (out + packed * (done + 1)) / 4);
+  }
+
+  /** Copies the point of a lane from among the packed integers: those of each block by coordinate. */
+  #takePoint(lane: number, out: number): void {
+    const u32 = this.#u32;
+    const { packed, block } = this.sums.sizes;
+    const from = (this.#at.integers + 4 * packed * Math.floor(lane / block)) / 4 + (lane & 24);
+    for (let c = 0; c < 2 * this.#degree; c++) {
+      for (let w = 0; w < 8; w++) u32[out / 4 + 8 * c + w] = u32[from + 32 * c + w] as number;
     }
   }
 }
