@@ -93,6 +93,11 @@ export class BatchAdditions {
     });
   }
 
+  /** Zeroes the list of pairs. */
+  wipe(): void {
+    this.#u32.fill(0, this.list / 4, this.#at.sums / 4);
+  }
+
   /** Packed points into lanes from `out` on. The list is filled up to whole quads. */
   expand(entries: number, count: number, out: number): void {
     if (count === 0) return;

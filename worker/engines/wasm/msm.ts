@@ -93,6 +93,8 @@ export class Msm {
   readonly #degree: Degree;
   readonly #at: ReturnType<typeof layout>;
   #u32 = new Uint32Array();
+  /** The most entries that a piece of work had since `wipe`. */
+  #used = 0;
 
   /** @param maxTerms  of one sum */
   constructor(
@@ -118,6 +120,14 @@ export class Msm {
   prepare(): void {
     this.#u32 = new Uint32Array(this.#memory.buffer);
     this.sums.prepare();
+  }
+
+  /** Zeroes the entries, which tell the scalars' digits. */
+  wipe(): void {
+    const { entries } = this.#at;
+    this.#u32.fill(0, entries / 4, entries / 4 + this.#used);
+    this.#used = 0;
+    this.sums.wipe();
   }
 
   /**
@@ -178,6 +188,7 @@ export class Msm {
       }
     }
     this.#u32[starts / 4 + (to - from) * buckets] = end;
+    this.#used = Math.max(this.#used, end);
   }
 
   /** Bucket v = 2^h u + l (1 <= v <= 2^(c-1)) belongs to row u and to column l; not those of number 0. */

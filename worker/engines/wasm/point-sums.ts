@@ -64,6 +64,16 @@ export class PointSums {
     this.#rows.prepare();
   }
 
+  /** Zeroes lists of entries. */
+  wipe(): void {
+    const { next, nextStarts, singles } = this.#at;
+    const start = next[0] as number;
+    this.#u32.fill(0, start / 4, (nextStarts[0] as number) / 4);
+    this.#u32.fill(0, singles / 4, this.#at.singleLanes / 4);
+    this.adder.wipe();
+    this.#rows.wipe();
+  }
+
   get sizes(): PointSizes {
     return this.adder.sizes;
   }

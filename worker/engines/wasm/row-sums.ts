@@ -69,6 +69,8 @@ export class RowSums {
   readonly #at: ReturnType<typeof layout>;
   #u32 = new Uint32Array();
   #bytes = new Uint8Array();
+  /** The most entries handed back since `wipe`. */
+  #used = 0;
 
   constructor(
     kernels: Kernels,
@@ -89,6 +91,13 @@ export class RowSums {
   prepare(): void {
     this.#u32 = new Uint32Array(this.#memory.buffer);
     this.#bytes = new Uint8Array(this.#memory.buffer);
+  }
+
+  /** Zeroes the entries that were handed back. */
+  wipe(): void {
+    const { restEntries } = this.#at;
+    this.#u32.fill(0, restEntries / 4, restEntries / 4 + this.#used);
+    this.#used = 0;
   }
 
   /**
@@ -251,6 +260,7 @@ export class RowSums {
       written += end - begin;
     });
     u32[restStarts / 4 + segments.length] = written;
+    this.#used = Math.max(this.#used, written);
     return {
       entries: restEntries,
       starts: restStarts,
