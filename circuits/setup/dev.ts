@@ -43,14 +43,14 @@ type OnProgress = (progress: DevKeyProgress) => void;
 /** About what part of the whole work each stage is, for progress bars; the sum is 1. Not tuned. */
 export const STAGE_SHARE: Readonly<Record<DevKeyProgress["stage"], number>> = {
   read: 0.2,
-  evaluate: 0.1,
-  h: 0.1,
+  evaluate: 0.2,
+  h: 0.05,
   a: 0.1,
   b2: 0.2,
   b1: 0.1,
   c: 0.1,
   ic: 0,
-  write: 0.1,
+  write: 0.05,
 };
 
 export interface DevKeyOptions {
@@ -170,6 +170,7 @@ async function writeSections(
       await setImmediate();
     }
     onProgress({ stage: "evaluate", done: steps.length, total: steps.length });
+    progress.show();
     for (const _ of writeCoefficients(file, r1cs)) await setImmediate();
     await threads.finished;
   } finally {
@@ -182,6 +183,7 @@ class PointProgress {
   readonly #onProgress: OnProgress;
   readonly #sections: readonly { readonly stage: PointStage; readonly total: number }[];
   readonly #done: number[];
+  #isShown = false;
   #current = 0;
 
   constructor(sections: readonly PointSection[], onProgress: OnProgress) {
@@ -190,8 +192,18 @@ class PointProgress {
     this.#onProgress = onProgress;
   }
 
+  /** Nothing is reported before: another stage is. */
+  show(): void {
+    this.#isShown = true;
+    this.#report();
+  }
+
   add(section: number, points: number): void {
     this.#done[section] = (this.#done[section] as number) + points;
+    if (this.#isShown) this.#report();
+  }
+
+  #report(): void {
     for (; ; this.#current++) {
       const current = this.#sections[this.#current];
       if (current === undefined) return;

@@ -1,7 +1,7 @@
 /**
  * The memory of one set-up, shared by all its threads:
  *
- *     constants of the kernels | tables | scalars and what they are made with | one arena a thread
+ *     constants of the kernels | tables | an arena for each thread | scalars and what makes them
  *
  * `SharedSetup` is plain data and posted to the threads. Points are not kept: a thread writes what it
  * has computed to the file.
@@ -99,14 +99,14 @@ export function setupMemory(
     takeTable(region, 1, tableBits(3 * nWires + 2 ** domainLog2(r1cs))),
     takeTable(region, 2, tableBits(nWires)),
   ] as const;
-  const { fr } = fieldsOf(kernels.options);
-  const arrays = new ScalarArrays(instantiate(kernels, memory, true), memory, fr, region);
-  const evaluation = new Evaluation(arrays, r1cs, trapdoor, region);
-  const arenas = region.take(0);
   const arena = new Region(0);
   planArena(arena, kernels, memory, tower);
   const arenaBytes = arena.take(0);
-  grow(memory, arenas + threads * arenaBytes);
+  const arenas = region.take(threads * arenaBytes);
+  const { fr } = fieldsOf(kernels.options);
+  const arrays = new ScalarArrays(instantiate(kernels, memory, true), memory, fr, region);
+  const evaluation = new Evaluation(arrays, r1cs, trapdoor, region);
+  grow(memory, region.end);
   evaluation.prepare();
   const { program } = tower.machine;
   const shared = { memory, kernels, program, tables, control, arenas, arenaBytes };

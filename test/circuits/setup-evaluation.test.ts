@@ -40,9 +40,9 @@ const KERNELS = {
   }),
 };
 
-function open(compiled: CompiledKernels) {
+function open(compiled: CompiledKernels, start = FIRST_FREE) {
   const memory = new WebAssembly.Memory({ initial: 16, maximum: MAX_PAGES, shared: true });
-  const region = new Region(FIRST_FREE);
+  const region = new Region(start);
   const kernels = instantiate(compiled, memory, true);
   const { fr } = fieldsOf(compiled.options);
   return { memory, region, arrays: new ScalarArrays(kernels, memory, fr, region) };
@@ -59,8 +59,13 @@ function fractions(compiled: CompiledKernels, asked: Fractions, factor = 1n): bi
 }
 
 /** All of a circuit's scalars, unfolded. */
-function evaluated(compiled: CompiledKernels, r1cs: R1cs, trapdoor: Trapdoor): TwinScalars {
-  const { memory, region, arrays } = open(compiled);
+function evaluated(
+  compiled: CompiledKernels,
+  r1cs: R1cs,
+  trapdoor: Trapdoor,
+  start?: number,
+): TwinScalars {
+  const { memory, region, arrays } = open(compiled, start);
   const evaluation = new Evaluation(arrays, r1cs, trapdoor, region);
   grow(memory, region.end);
   evaluation.prepare();
@@ -155,6 +160,14 @@ describe.each(Object.entries(KERNELS))("circuits / setup / evaluation on %s", (_
     const witness = [1n, 2n, 3n, 4n, 5n];
     const r1cs = parseR1cs(encodeR1cs({ nPublic: 2, constraints, witness }));
     expect(evaluated(compiled, r1cs, trapdoor)).toEqual(twinScalars(r1cs, trapdoor));
+  });
+
+  it("equals its twin across 2 GiB, where addresses as signed numbers change their sign", () => {
+    const r1cs = parseR1cs(encodeR1cs(generateCircuit("dense", 10)));
+    const twin = twinScalars(r1cs, trapdoor);
+    for (const start of [2 ** 31 - 2 ** 18, 2 ** 31]) {
+      expect(evaluated(compiled, r1cs, trapdoor, start)).toEqual(twin);
+    }
   });
 
   it("equals its twin for more public signals than a batch takes entries", () => {
