@@ -116,6 +116,7 @@ export class ThreadArena {
   /** Wipes what a proof has left here. */
   wipe(): void {
     new Uint8Array(this.#memory.buffer).fill(0, ...this.#scalars);
+    for (const msm of this.msm) msm.wipe();
     this.tower.wipe();
   }
 }
@@ -159,6 +160,14 @@ export function reserveSlots(key: SharedKey, wanted: number): number {
   const count = Math.max(Math.min(wanted, most), 1);
   grow(key.memory, slotAddress(key, count));
   return count;
+}
+
+/** The same key in a memory of its own, for more threads than one memory has room for. */
+export function copyOf(key: SharedKey): SharedKey {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+  grow(memory, key.end);
+  new Uint8Array(memory.buffer).set(new Uint8Array(key.memory.buffer, 0, key.end));
+  return { ...key, memory };
 }
 
 /** Wipes all of a slot whose thread is gone. */
