@@ -9,6 +9,7 @@ import { encodeR1cs } from "../../bench/fixtures/r1cs-file.ts";
 import {
   DEV_SEED,
   type DevKeyProgress,
+  STAGE_SHARE,
   trapdoorOf,
   writeDevKey,
 } from "../../circuits/setup/dev.ts";
