@@ -8,7 +8,6 @@
 import { createRequire } from "node:module";
 import type { G1Point, G2Point } from "../worker/curve.ts";
 import type { Engine } from "../worker/engine.ts";
-import { openFfjavascript } from "../worker/engines/ffjavascript.ts";
 import { openEngine } from "../worker/engines/open.ts";
 import { readG1, readG2, type Zkey } from "../worker/zkey.ts";
 
@@ -22,10 +21,8 @@ export interface Msm {
 
 /** Our engines with one thread, by the id of the contender whose kernels they are. */
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
-  wasm: () => openEngine({ engine: "wasm", threads: "one" }),
-  "wasm-plain": () => openEngine({ engine: "wasm", threads: "one", revectorize: false }),
-  // Not in a run, because the yardstick is the same library; tests compare the two.
-  "ffjavascript-engine": () => openFfjavascript({ threads: "one" }),
+  wasm: () => openEngine({ engine: "wasm" }),
+  "wasm-plain": () => openEngine({ engine: "wasm", revectorize: false }),
 };
 
 /** What the others are compared with. */

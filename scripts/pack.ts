@@ -26,9 +26,9 @@ const NOT_COPIED = /released\.json$/;
 
 /**
  * Packages that are loaded if they are there: snarkjs by a ceremony's steps, circom2 and circomlib by
- * the compilation of a checkout's circuits, wasmcurves as ffjavascript's own dependency.
+ * the compilation of a checkout's circuits.
  */
-const NOT_DEPENDENCIES = ["snarkjs", "circom2", "circomlib", "wasmcurves"];
+const NOT_DEPENDENCIES = ["snarkjs", "circom2", "circomlib"];
 
 const isCode = (path: string): boolean => path.endsWith(".ts");
 

@@ -1,7 +1,7 @@
 /**
  * The seam between Groth16, which is written once (`groth16.ts`), and whatever does the heavy
- * arithmetic: bigints (`engines/reference.ts`), ffjavascript (`engines/ffjavascript.ts`), and later
- * our own WASM and a GPU.
+ * arithmetic: bigints (`engines/reference.ts`), our own WebAssembly (`engines/wasm.ts`), and later a
+ * GPU.
  *
  * An engine knows vectors, sums and one pairing product; it knows neither proofs nor blinding. The
  * long vectors (witness, quotient) and the long sections of a key never cross the seam after they
@@ -15,7 +15,7 @@ import type { VerificationKey } from "./verification-key.ts";
 import type { Zkey } from "./zkey.ts";
 
 export interface Engine {
-  /** For people and metrics, such as "ffjavascript". */
+  /** For people and metrics, such as "wasm (fma, revectorized)". */
   readonly name: string;
   /**
    * Makes a key ready for proving. The engine may keep views of the key's bytes: they must not

@@ -1,6 +1,7 @@
 /**
  * Who takes part, as data. Add a line here to measure another way of opening our prover.
  */
+import { pathOf } from "../../worker/engines/wasm/choice.ts";
 import type { Open } from "./contender.ts";
 import { type NativePeer, openNative } from "./native.ts";
 import { openNodeContender } from "./node-contender.ts";
@@ -18,7 +19,7 @@ export interface ContenderPlan {
   readonly oneThreadId?: string;
   /**
    * What `loaded.engineName` must begin with. A prover that quietly gives another engine than it was
-   * asked for is left out, rather than measured under a wrong name.
+   * asked for, or other kernels, is left out rather than measured under a wrong name.
    */
   readonly engine: string;
   readonly open: Open;
@@ -31,11 +32,11 @@ export interface ContenderPlan {
 /** Larger ones take minutes a proof in snarkjs's arithmetic. */
 const SLOW_MAX_LOG2 = 18;
 
-/** Options of `Prover.open`; what a version does not know it ignores, and `engine` notices. */
+/** Options of `Prover.open`. Without `kernels` it falls back where it must, and `engine` notices. */
 interface OurOptions {
-  readonly engine: "wasm" | "ffjavascript";
+  readonly engine: "wasm";
   readonly threads: "all" | "one";
-  readonly kernels?: "auto" | "fma" | "extmul";
+  readonly kernels?: "fma" | "extmul";
   readonly revectorize?: boolean;
 }
 
@@ -49,10 +50,15 @@ const ours = (
   title,
   role: "ours",
   threads: options.threads,
-  engine: options.engine,
+  engine: engineNameOf(options),
   open: (fixture, placement) => openNodeContender("ours-child.ts", options, fixture, placement),
   ...more,
 });
+
+/** What our engine calls itself when it has got the kernels that were asked for. */
+function engineNameOf({ engine, kernels = "fma", revectorize = true }: OurOptions): string {
+  return `${engine} (${pathOf({ representation: kernels, revectorize })})`;
+}
 
 const snarkjs = (threads: "all" | "one"): ContenderPlan => ({
   id: threads === "all" ? "snarkjs" : "snarkjs-1",
@@ -86,13 +92,11 @@ export function contenderPlans(peers: readonly NativePeer[], cores: number): Con
   const wasm = { engine: "wasm" } as const;
   const plain = { engine: "wasm", revectorize: false } as const;
   const fallback = { engine: "wasm", kernels: "extmul" } as const;
-  const ffjavascript = { engine: "ffjavascript" } as const;
   const slow = { maxLog2: SLOW_MAX_LOG2 };
   return [
     ...bothWays("wasm", "proofmill", wasm),
     ...bothWays("wasm-plain", "proofmill without the flag", plain),
     ...bothWays("wasm-fallback", "proofmill, fallback kernels", fallback, slow),
-    ...bothWays("ffjavascript", "proofmill on ffjavascript", ffjavascript, slow),
     ...peers.flatMap((peer) => [native(peer, "all", cores), native(peer, "one", cores)]),
     snarkjs("all"),
     snarkjs("one"),

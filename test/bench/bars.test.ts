@@ -99,9 +99,9 @@ describe("judgeBars", () => {
 
   it("lets another of our engines stand for the project where the main one is missing", () => {
     const contenders = sampleResult().contenders.map((one) =>
-      one.id === "wasm" ? { ...one, id: "ffjavascript" } : one,
+      one.id === "wasm" ? { ...one, id: "wasm-plain" } : one,
     );
-    const latency = latencies("dense-16", { ffjavascript: 100, rapidsnark: 1000 });
+    const latency = latencies("dense-16", { "wasm-plain": 100, rapidsnark: 1000 });
     expect(judged("latency-rapidsnark", { contenders, latency }).worst?.value).toBe(0.1);
   });
 });

@@ -60,9 +60,16 @@ describe("contenderPlans", () => {
     }
     expect(ids).toEqual(expect.arrayContaining(["wasm", "wasm-plain", "rapidsnark", "snarkjs"]));
   });
+
+  it("tell our kernels apart by what the engine calls itself", () => {
+    const engineOf = (id: string) => [planOf(id).engine, planOf(`${id}-1`).engine];
+    expect(engineOf("wasm")).toEqual(Array(2).fill("wasm (fma, revectorized)"));
+    expect(engineOf("wasm-plain")).toEqual(Array(2).fill("wasm (fma)"));
+    expect(engineOf("wasm-fallback")).toEqual(Array(2).fill("wasm (extmul)"));
+  });
 });
 
-describe.each(["ffjavascript-1", "snarkjs-1"])("contender %s", (id) => {
+describe.each(["wasm-1", "wasm-plain-1", "wasm-fallback-1", "snarkjs-1"])("contender %s", (id) => {
   it("makes proofs that snarkjs accepts, also when asked for several at once", async () => {
     await using(planOf(id).open(fixture, { core: 0 }), async (contender) => {
       const proofs = await Promise.all([contender.prove(), contender.prove()]);
@@ -159,12 +166,12 @@ describe("tryOpen", () => {
 
   it("leaves out a prover that gives another engine than it was asked for", async () => {
     const current = session();
-    const plan = { ...planOf("ffjavascript-1"), engine: "other" };
+    const plan = { ...planOf("wasm-1"), open: planOf("wasm-fallback-1").open };
     expect(await tryOpen(current, plan, fixture, {})).toBeUndefined();
     expect(current.missing.lines).toEqual([
-      "ffjavascript-1: asked for the engine other, got ffjavascript",
+      "wasm-1: asked for the engine wasm (fma, revectorized), got wasm (extmul)",
     ]);
-    expect(current.missing.isAbsent("ffjavascript-1")).toBe(true);
+    expect(current.missing.isAbsent("wasm-1")).toBe(true);
     expect(current.facts.size).toBe(0);
   });
 

@@ -24,7 +24,7 @@ const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffse
 const scalars = () =>
   Array.from({ length: zkey.nVars }, (_, i) => readLE(witness, i * ELEMENT_BYTES));
 
-describe.each(["ffjavascript", "ffjavascript-engine"])("openMsm, %s", (engine) => {
+describe.each(["ffjavascript", "wasm", "wasm-plain"])("openMsm, %s", (engine) => {
   it("sums the key's sections with the witness, again and again", async () => {
     const msm = await openMsm(engine, zkey, witness);
     const [a, b2] = [viewOf(zkey.a), viewOf(zkey.b2)];

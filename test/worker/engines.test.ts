@@ -1,5 +1,4 @@
 import { describe } from "vitest";
-import { openFfjavascript } from "../../worker/engines/ffjavascript.ts";
 import { referenceEngine } from "../../worker/engines/reference.ts";
 import { openWasm } from "../../worker/engines/wasm.ts";
 import { conformance, type EngineUnderTest } from "./conformance.ts";
@@ -14,9 +13,8 @@ const ENGINES: Record<string, EngineUnderTest> = {
     open: () => openWasm({ kernels: "fma" }),
     isFast: true,
   },
-  ffjavascript: { open: () => openFfjavascript({ threads: "one" }), isFast: true },
-  "ffjavascript with its threads": {
-    open: () => openFfjavascript({ threads: "all" }),
+  "wasm, plain SIMD kernels": {
+    open: () => openWasm({ kernels: "extmul" }),
     isFast: true,
   },
 };

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Fq2, G1, G2, type G2Point } from "../../worker/curve.ts";
 import type { Engine } from "../../worker/engine.ts";
-import { openFfjavascript } from "../../worker/engines/ffjavascript.ts";
 import { referenceEngine } from "../../worker/engines/reference.ts";
+import { openWasm } from "../../worker/engines/wasm.ts";
 import {
   BASE_FIELD,
   invert,
@@ -39,7 +39,7 @@ const witness = (secret?: number) => program.calculate(smallInputs(secret));
 
 beforeAll(async () => {
   fixture = await smallFixture();
-  engine = await openFfjavascript({ threads: "one" });
+  engine = await openWasm();
   key = await residentKey(engine, parseZkey(await readFile(fixture.key)));
   program = new WitnessProgram(new Uint8Array(await readFile(fixture.wasm)));
 });

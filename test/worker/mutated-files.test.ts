@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Engine } from "../../worker/engine.ts";
-import { openFfjavascript } from "../../worker/engines/ffjavascript.ts";
+import { openWasm } from "../../worker/engines/wasm.ts";
 import { prove, residentKey } from "../../worker/groth16.ts";
 import { WitnessProgram } from "../../worker/witness.ts";
 import { encodeWtns, parseWtns } from "../../worker/wtns.ts";
@@ -23,7 +23,7 @@ beforeAll(async () => {
   zkey = new Uint8Array(await readFile(fixture.key));
   const program = new WitnessProgram(new Uint8Array(await readFile(fixture.wasm)));
   wtns = encodeWtns(program.calculate(smallInputs()));
-  engine = await openFfjavascript({ threads: "one" });
+  engine = await openWasm();
 });
 afterAll(() => engine.close());
 
