@@ -85,7 +85,7 @@ export class Attempt {
   async #prove(): Promise<Settlement> {
     const { job, input } = this.claim;
     try {
-      const result: ProveResult = await this.#worker.run(
+      const result: ProveResult = await this.#worker.prove(
         {
           kind: "prove",
           artefacts: this.#circuit.artefacts,

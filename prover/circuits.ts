@@ -103,8 +103,9 @@ async function loadCircuit(dir: string, allowDevKeys: boolean): Promise<ServedCi
     id: circuitId,
     parameters,
     // In memory once for all threads; and a thread that is replaced can go on although somebody
-    // builds the circuit anew on disk. The constraints only explain a failure.
-    artefacts: { r1cs, wasm: await shared(wasm), zkey: await shared(zkey) },
+    // builds the circuit anew on disk. The key is shared in another form (`key-ring.ts`), and the
+    // constraints only explain a failure.
+    artefacts: { r1cs, wasm: await shared(wasm), zkey },
     verificationKey: await shared(verificationKey),
     verificationKeyJson: await readFile(verificationKey.path),
     publicSignalNames: counts.publicSignals,

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
+import { ENGINE_NAMES } from "../worker/engines/open.ts";
 
 /** One setting, read from the environment variable of its name in `OPTIONS`. */
 interface Option<T> {
@@ -48,7 +49,27 @@ export const OPTIONS = {
   PROVER_THREADS: option(
     between(1, 256),
     availableParallelism(),
-    "proofs computed at the same time",
+    "proofs computed at the same time; those without a job help with the others'",
+  ),
+  PROVER_KEYS_MAX: option(
+    between(1, 1_000),
+    4,
+    "keys in memory; one more and the one that was used least recently goes",
+  ),
+  PROVER_ENGINE: option(
+    oneOf(...ENGINE_NAMES),
+    "wasm",
+    "what computes; all but wasm are slow, for comparison",
+  ),
+  PROVER_KERNELS: option(
+    oneOf("auto", "fma", "extmul"),
+    "auto",
+    "arithmetic of the engine wasm: the fastest that works here, or by name",
+  ),
+  PROVER_REVECTORIZE: option(
+    flag,
+    true,
+    "let the engine wasm use V8's experimental revectorizer, where it gives the known answers",
   ),
   PROVER_INTAKE_THREADS: option(between(1, 64), 1, "threads that check submitted inputs"),
   PROVER_INTAKE_MAX: option(

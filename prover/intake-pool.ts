@@ -3,10 +3,9 @@ import type { VerifyResult, VerifyTask } from "../worker/task.ts";
 import { ProverError } from "./errors.ts";
 import type { IntakeResult, IntakeTask } from "./intake.ts";
 import type { JobInput } from "./job.ts";
-import { type RunOptions, ThreadSlot } from "./thread-slot.ts";
+import { ThreadSlot } from "./thread-slot.ts";
 
-const INTAKE = moduleUrl(new URL("./intake.ts", import.meta.url)).href;
-const WORKER = moduleUrl(new URL("../worker/thread.ts", import.meta.url)).href;
+const INTAKE = moduleUrl(new URL("./intake.ts", import.meta.url));
 
 /** When a caller may try again: a check takes about a second at most. */
 const BUSY_RETRY_MS = 1_000;
@@ -40,14 +39,14 @@ export class IntakePool {
    */
   async check(task: IntakeTask): Promise<JobInput> {
     const transferList = task.kind === "batch" ? [] : [task.bytes.buffer];
-    const result = await this.#run<IntakeResult>(task, { transferList });
+    const result = await this.#run<IntakeResult>(task, transferList);
     if (result.kind === "accepted") return result.input;
     throw new ProverError(result.code, result.message, { violations: result.violations });
   }
 
   /** @throws ProverError KEY_MALFORMED, KEY_REFUSED, ARTEFACT_MISMATCH, QUEUE_FULL, WORKER_LOST */
   async verify(task: VerifyTask): Promise<boolean> {
-    const result = await this.#run<VerifyResult>(task, { filename: WORKER });
+    const result = await this.#run<VerifyResult>(task);
     if (result.kind === "verified") return result.isValid;
     throw new ProverError(result.code, result.message);
   }
@@ -56,10 +55,10 @@ export class IntakePool {
     await Promise.all(this.#slots.map((slot) => slot.close()));
   }
 
-  async #run<R>(task: unknown, options: RunOptions): Promise<R> {
+  async #run<R>(task: unknown, transferList: readonly ArrayBuffer[] = []): Promise<R> {
     const slot = this.#free.pop() ?? (await this.#nextFree());
     try {
-      return await slot.run<R>(task, options);
+      return await slot.run<R>(task, { transferList });
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#free.push(slot);

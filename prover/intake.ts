@@ -2,17 +2,17 @@
  * The entry of an intake thread: checks what a caller submitted before the job is accepted, off the
  * event loop, because a batch takes about a second of arithmetic and an input may have megabytes.
  *
- * For piscina; nothing is left running when the handler returns. Refusals are results: class
- * identity does not survive a message.
+ * For `worker/task-thread.ts`; nothing is left running when the handler returns. Refusals are
+ * results: class identity does not survive a message.
  */
-import { move, transferableSymbol, valueSymbol } from "piscina";
 import { executeBatch, type TransferBatch } from "../circuits/batch.ts";
 import { BatchError } from "../circuits/errors.ts";
 import type { CircuitInputs } from "../circuits/inputs.ts";
 import type { CircuitParameters } from "../circuits/parameters.ts";
 import { WorkError } from "../worker/errors.ts";
 import { ResidentPrograms } from "../worker/resident.ts";
-import type { PinnedFile } from "../worker/task.ts";
+import type { PinnedFile, VerifyResult, VerifyTask } from "../worker/task.ts";
+import handleInWorker from "../worker/thread.ts";
 import { parseInputs } from "../worker/witness.ts";
 import { parseWtns } from "../worker/wtns.ts";
 import { batchRefusal } from "./batch-decoder.ts";
@@ -48,20 +48,21 @@ export type IntakeResult =
       readonly violations: readonly FieldViolation[];
     };
 
-export default async function intake(task: IntakeTask): Promise<IntakeResult> {
+export default async function intake(
+  task: IntakeTask | VerifyTask,
+): Promise<IntakeResult | VerifyResult> {
+  if (task.kind === "verify") return handleInWorker(task);
   try {
-    const input = await check(task);
-    return moved({ kind: "accepted", input }, input.bytes.buffer as ArrayBuffer);
+    return { kind: "accepted", input: await check(task) };
   } catch (caught) {
     const { code, message, violations } = ProverError.from(caught);
     return { kind: "refused", code, message, violations };
   }
 }
 
-/** Hands the buffer over with the result: it may have megabytes, and copies of secrets are to be few. */
-function moved(result: IntakeResult, buffer: ArrayBuffer): IntakeResult {
-  const transferable = { [transferableSymbol]: [buffer], [valueSymbol]: result };
-  return move(transferable as never) as unknown as IntakeResult;
+/** The input moves with its result: it may have megabytes, and copies of secrets are to be few. */
+export function transferListOf(result: IntakeResult | VerifyResult): ArrayBuffer[] {
+  return result.kind === "accepted" ? [result.input.bytes.buffer as ArrayBuffer] : [];
 }
 
 async function check(task: IntakeTask): Promise<JobInput> {

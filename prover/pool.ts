@@ -1,8 +1,25 @@
-import { moduleUrl } from "../worker/module-url.ts";
-import { type ResultOf, type Task, transferListOf } from "../worker/task.ts";
-import { ThreadSlot } from "./thread-slot.ts";
+import {
+  createTaskControl,
+  type KeyUse,
+  type PinnedFile,
+  type ProveResult,
+  type ProveTask,
+  type WarmResult,
+  type WarmTask,
+} from "../worker/task.ts";
+import { type Member, Team, type TeamKey } from "../worker/team.ts";
+import type { ChosenEngine } from "./engine.ts";
+import { KeyRing, type KeyRingOptions } from "./key-ring.ts";
+import { threadError } from "./thread-slot.ts";
 
-const WORKER = moduleUrl(new URL("../worker/thread.ts", import.meta.url)).href;
+export interface PoolOptions extends KeyRingOptions {
+  readonly threads: number;
+}
+
+/** A task names its key by its file. */
+type ByFile<T extends KeyUse> = Omit<T, "keyId"> & {
+  readonly artefacts: { readonly zkey: PinnedFile };
+};
 
 /**
  * The threads that prove. There is no waiting line here: the scheduler gives each of them one task
@@ -10,43 +27,81 @@ const WORKER = moduleUrl(new URL("../worker/thread.ts", import.meta.url)).href;
  */
 export class WorkerPool {
   readonly slots: readonly WorkerSlot[];
+  readonly #team: Team;
 
-  constructor({ threads }: { readonly threads: number }) {
-    this.slots = Array.from({ length: threads }, () => new WorkerSlot());
+  constructor(options: PoolOptions, { engine }: { readonly engine: ChosenEngine }) {
+    const team = new Team(options.threads, engine.data);
+    const keys = engine.data.engine === "wasm" ? new KeyRing(options, { team }) : undefined;
+    this.#team = team;
+    this.slots = team.members.map((member) => new WorkerSlot(member, keys));
+  }
+
+  /** Whether threads that have no task help with proofs of others. */
+  assist(mayAssist: boolean): void {
+    this.#team.assist(mayAssist);
   }
 
   /** Ends all threads; tasks still running fail. */
   async close(): Promise<void> {
-    await Promise.all(this.slots.map((slot) => slot.close()));
+    await this.#team.close();
   }
 }
 
 export class WorkerSlot {
-  readonly #slot = new ThreadSlot(WORKER);
+  readonly #member: Member;
+  /** Undefined: each thread has its own. */
+  readonly #keys: KeyRing | undefined;
+
+  constructor(member: Member, keys: KeyRing | undefined) {
+    this.#member = member;
+    this.#keys = keys;
+  }
 
   /** How often the thread has died or was ended. */
   get restartCount(): number {
-    return this.#slot.restartCount;
+    return this.#member.restartCount;
+  }
+
+  /** Whether it helps with another one's proof, until it gets a task. */
+  get isHelping(): boolean {
+    return this.#member.isHelping;
   }
 
   /**
-   * The task's input bytes are transferred: they are gone from the caller.
+   * Proves. The task's input bytes are transferred: they are gone from the caller.
    *
    * @param kill  ends the thread, and with it the task.
-   * @throws ProverError CANCELLED after `kill`, WORKER_LOST if the thread died
+   * @throws ProverError CANCELLED after `kill`, WORKER_LOST if the thread died; as loading a key does
    */
-  run<T extends Task>(task: T, kill?: AbortSignal): Promise<ResultOf<T>> {
-    const transferList = transferListOf(task);
-    return this.#slot.run(task, { transferList, ...(kill && { kill }) });
+  prove(task: ByFile<ProveTask>, kill?: AbortSignal): Promise<ProveResult> {
+    return this.#withKey(task, task.control, kill, (key) => this.#member.prove(task, key, kill));
+  }
+
+  /** Makes ready for a circuit's first proof. @throws ProverError as `prove` */
+  warm(task: ByFile<WarmTask>): Promise<WarmResult> {
+    const control = createTaskControl();
+    return this.#withKey(task, control, undefined, (key) =>
+      this.#member.run(key === undefined ? task : { ...task, keyId: key.id }, key),
+    );
   }
 
   /** Ends the thread, as a crash would; the next task gets a new one. */
   end(): Promise<void> {
-    return this.#slot.end();
+    return this.#member.end();
   }
 
-  /** Ends the thread for good. */
-  close(): Promise<void> {
-    return this.#slot.close();
+  async #withKey<R>(
+    { artefacts, allowDevKeys }: ByFile<ProveTask | WarmTask>,
+    control: SharedArrayBuffer,
+    kill: AbortSignal | undefined,
+    work: (key: TeamKey | undefined) => Promise<R>,
+  ): Promise<R> {
+    const options = { allowDevKeys, control, ...(kill && { kill }) };
+    try {
+      if (this.#keys === undefined) return await work(undefined);
+      return await this.#keys.use(artefacts.zkey, this.#member, options, work);
+    } catch (error) {
+      throw threadError(error);
+    }
   }
 }

@@ -46,7 +46,9 @@ const POLL_MS = 1_000;
 
 /**
  * Takes jobs from the store whenever a worker is free, and settles them. The waiting line is the
- * store's; here is at most one job for each worker.
+ * store's; here is at most one job for each worker. While jobs wait, every worker proves one of its
+ * own, for the most proofs a second; once none waits, those that are free help the others, for the
+ * soonest end of each.
  */
 export class Scheduler {
   readonly #options: AttemptOptions;
@@ -149,12 +151,24 @@ export class Scheduler {
       });
   }
 
+  /** Those that must be called back from a piece of work last. */
+  #freeSlots(): Slot[] {
+    const free = this.#slots.filter(({ attempt }) => attempt === undefined);
+    return [
+      ...free.filter(({ worker }) => !worker.isHelping),
+      ...free.filter(({ worker }) => worker.isHelping),
+    ];
+  }
+
   async #fillSlots(): Promise<void> {
+    const { store, pool } = this.#dependencies;
     while (this.#mustRefill) {
       this.#mustRefill = false;
-      for (const slot of this.#slots) {
-        if (slot.attempt !== undefined || !this.#mayClaim()) continue;
-        const claim = await this.#dependencies.store.claim();
+      for (const slot of this.#freeSlots()) {
+        if (!this.#mayClaim()) break;
+        const claim = await store.claim();
+        // When the last free worker gets a job, more may wait.
+        pool.assist(claim === undefined);
         if (claim === undefined) break;
         this.#work(slot, claim);
       }

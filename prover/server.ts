@@ -4,6 +4,7 @@ import { ProverService } from "../gen/prover/v1/prover_pb.ts";
 import { adminService } from "./admin.ts";
 import { type CircuitRegistry, loadCircuits } from "./circuits.ts";
 import type { Config } from "./config.ts";
+import { chooseEngine } from "./engine.ts";
 import { ProverError } from "./errors.ts";
 import { faultOf } from "./fault.ts";
 import type { CallReport } from "./grpc.ts";
@@ -52,11 +53,12 @@ export async function startServer(
     if (developmentKeys) log.warn({ circuitId: id }, "development keys: proofs can be forged");
   }
 
-  const pool = new WorkerPool(config);
+  const engine = await chooseEngine(config);
+  const pool = new WorkerPool(config, { engine });
   const intake = new IntakePool({ threads: config.intakeThreads, waitingMax: config.intakeMax });
   const closePools = () => Promise.all([pool.close(), intake.close()]);
   try {
-    const engines = await warmUp(pool, circuits, config.allowDevKeys);
+    await warmUp(pool, circuits, config.allowDevKeys);
     const submissions = new Submissions(config, { store, circuits, intake });
     const scheduler = new Scheduler(config, { store, pool, circuits, log });
     const beginDrain = () => {
@@ -67,7 +69,7 @@ export async function startServer(
     const service = new Listener(
       config,
       ProverService,
-      proverService(config, { store, circuits, submissions, intake, engines }),
+      proverService(config, { store, circuits, submissions, intake, engine }),
       { report },
     );
     const admin = new Listener(
@@ -84,7 +86,8 @@ export async function startServer(
     scheduler.start();
     service.setHealth("SERVING");
     admin.setHealth("SERVING");
-    log.info({ port, adminPort, engine: engines[0], threads: config.threads }, "serving");
+    const { name, refused } = engine;
+    log.info({ port, adminPort, engine: name, refused, threads: config.threads }, "serving");
 
     const closeAll = async () => {
       log.info("draining");
@@ -113,25 +116,20 @@ export async function startServer(
 }
 
 /**
- * Loads every key in every thread, so that a server that reports SERVING can prove at once, and a
- * key that cannot be used stops it here.
- *
- * @returns the names of the engines.
+ * Loads every key, and what each thread needs to use it, so that a server that reports SERVING can
+ * prove at once, and a key that cannot be used stops it here.
  */
 async function warmUp(
   pool: WorkerPool,
   circuits: CircuitRegistry,
   allowDevKeys: boolean,
-): Promise<readonly string[]> {
-  const engines = new Set<string>();
+): Promise<void> {
   for (const { artefacts } of circuits.all) {
-    const warming = pool.slots.map((slot) => slot.run({ kind: "warm", artefacts, allowDevKeys }));
+    const warming = pool.slots.map((slot) => slot.warm({ kind: "warm", artefacts, allowDevKeys }));
     for (const result of await Promise.all(warming)) {
       if (result.kind === "failed") throw new ProverError(result.code, result.message);
-      engines.add(result.engine);
     }
   }
-  return [...engines];
 }
 
 function reportCall(log: Logger, { method, elapsedMs, error, isAbandoned }: CallReport): void {

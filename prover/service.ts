@@ -11,6 +11,7 @@ import {
 } from "../gen/prover/v1/prover_pb.ts";
 import { circuitMessage } from "./circuit-message.ts";
 import type { CircuitRegistry } from "./circuits.ts";
+import type { ChosenEngine } from "./engine.ts";
 import { fieldError, ProverError } from "./errors.ts";
 import type { CallContext, Handlers } from "./grpc.ts";
 import type { IntakePool } from "./intake-pool.ts";
@@ -37,8 +38,7 @@ export interface ServiceDependencies {
   readonly circuits: CircuitRegistry;
   readonly submissions: Submissions;
   readonly intake: IntakePool;
-  /** Names of the engines, the one in use first. */
-  readonly engines: readonly string[];
+  readonly engine: Pick<ChosenEngine, "name" | "refused">;
 }
 
 const BATCH_ITEMS_MAX = 64;
@@ -54,7 +54,8 @@ export function proverService(
   options: ServiceOptions,
   dependencies: ServiceDependencies,
 ): Handlers<typeof ProverService> {
-  const { store, circuits, submissions, intake, engines } = dependencies;
+  const { store, circuits, submissions, intake, engine } = dependencies;
+  const engines = [engine.name];
   const startedMs = Date.now();
 
   const encodeJob = async (job: Job) => jobMessage(job, await store.position(job.jobId));
@@ -101,7 +102,8 @@ export function proverService(
     return {
       version: VERSION,
       state: submissions.isClosed ? ServerState.DRAINING : ServerState.SERVING,
-      engines: [...engines],
+      engines,
+      refusedEngines: [...engine.refused],
       workerCount: options.threads,
       runningCount,
       queuedCount,

@@ -1,103 +1,46 @@
-import { Piscina } from "piscina";
+import { WorkError } from "../worker/errors.ts";
+import { type RunOptions, TaskThread } from "../worker/task-thread.ts";
 import { ProverError } from "./errors.ts";
 
-export interface RunOptions {
-  /** Module whose default export handles the task; the slot's own when left out. */
-  readonly filename?: string;
-  /** Buffers that move to the thread: they are gone from the caller. */
-  readonly transferList?: readonly ArrayBuffer[];
-  /** Ends the thread, and with it the task. */
-  readonly kill?: AbortSignal;
-}
-
-/**
- * A place for one thread that runs one task at a time. When its thread dies or is ended, the next
- * task gets a new one.
- *
- * Each slot is a piscina of its own, replaced with its thread. One piscina for all would let a task
- * wait for ever for a thread that died while it was starting; and here the task goes straight to
- * the first thread of a new piscina, whose death rejects it.
- */
+/** A thread of the service for one task at a time (`worker/task-thread.ts`), with its errors. */
 export class ThreadSlot {
-  readonly #filename: string;
-  #piscina: Piscina;
-  #isDead = false;
-  #isBusy = false;
-  #isClosed = false;
-  #restartCount = 0;
+  readonly #thread: TaskThread;
 
-  constructor(filename: string) {
-    this.#filename = filename;
-    this.#piscina = this.#open();
+  /** As `TaskThread`. */
+  constructor(module: URL, data?: unknown) {
+    this.#thread = new TaskThread(module, data);
   }
 
   /** How often the thread has died or was ended. */
   get restartCount(): number {
-    return this.#restartCount;
+    return this.#thread.restartCount;
   }
 
   /**
-   * @throws ProverError CANCELLED after `kill`; WORKER_LOST if the thread died or threw
+   * @throws ProverError CANCELLED after `kill`; WORKER_LOST if the thread died or the task threw
    */
-  async run<R>(task: unknown, { filename, transferList = [], kill }: RunOptions): Promise<R> {
-    if (this.#isBusy) throw new TypeError("the thread has a task already");
-    if (this.#isClosed) throw new ProverError("WORKER_LOST", "the threads have been ended");
-    this.#isBusy = true;
-    const end = () => this.end();
+  async run<R>(task: unknown, options: RunOptions): Promise<R> {
     try {
-      if (this.#isDead) await this.#renew();
-      kill?.addEventListener("abort", end);
-      if (kill?.aborted) end();
-      return (await this.#piscina.run(task, {
-        filename: filename ?? null,
-        // piscina's type for the list is derived from one overload of postMessage, and not from this.
-        transferList: transferList as never,
-      })) as R;
-    } catch (cause) {
-      if (kill?.aborted) throw new ProverError("CANCELLED", "the thread was ended", { cause });
-      throw new ProverError("WORKER_LOST", "the thread died before it had a result", { cause });
-    } finally {
-      kill?.removeEventListener("abort", end);
-      this.#isBusy = false;
+      return await this.#thread.run<R>(task, options);
+    } catch (error) {
+      throw threadError(error);
     }
   }
 
   /** Ends the thread, as a crash would; the next task gets a new one. */
-  async end(): Promise<void> {
-    await this.#piscina.destroy();
+  end(): Promise<void> {
+    return this.#thread.end();
   }
 
   /** Ends the thread for good. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.end();
+  close(): Promise<void> {
+    return this.#thread.close();
   }
+}
 
-  async #renew(): Promise<void> {
-    this.#isDead = false;
-    const old = this.#piscina;
-    this.#piscina = this.#open();
-    // It may have started a thread in place of the dead one.
-    await old.destroy();
-  }
-
-  #open(): Piscina {
-    const piscina = new Piscina({
-      filename: this.#filename,
-      minThreads: 1,
-      maxThreads: 1,
-      // The thread sleeps in Atomics.wait between tasks, which freezes whatever a task left
-      // running. The modules that run here await everything that they start.
-      atomics: "sync",
-    });
-    piscina.on("workerDestroy", () => {
-      if (piscina !== this.#piscina || this.#isDead) return;
-      this.#isDead = true;
-      this.#restartCount++;
-    });
-    // A thread that dies without a task. Unheard, the event would end the process; the death is
-    // counted above.
-    piscina.on("error", () => {});
-    return piscina;
-  }
+/** What a thread throws, as the service says it: one that died is WORKER_LOST. */
+export function threadError(caught: unknown): unknown {
+  if (!(caught instanceof WorkError)) return caught;
+  if (caught.code !== "ENGINE_UNAVAILABLE") return ProverError.from(caught);
+  return new ProverError("WORKER_LOST", caught.message, { cause: caught });
 }

@@ -104,7 +104,7 @@ export async function prove(
  * @param key  from `verificationKeyFromJson` or `parseZkey`, so already checked.
  */
 export async function verify(
-  engine: Engine,
+  engine: Pick<Engine, "verify">,
   key: VerificationKey,
   publicSignals: readonly bigint[],
   proof: Proof,
@@ -183,7 +183,12 @@ function checkpointOf({ isCancelled, onProgress }: ProveOptions): Checkpoint {
   };
 }
 
-async function whyRejected(
+/**
+ * What is wrong when a proof of this witness does not verify.
+ *
+ * @param constraints  as in ProveOptions.
+ */
+export async function whyRejected(
   witness: Uint8Array,
   constraints: ProveOptions["constraints"],
 ): Promise<WorkError> {

@@ -11,11 +11,12 @@
  * change in any version.
  */
 
+import type { LoadKeyOptions, ProvingKey } from "./backend.ts";
 // `await using` in declarations, for a compiler whose default library does not have it yet.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { WorkError } from "./errors.ts";
 import { type FileSource, isOnDisk, readSource } from "./file-source.ts";
-import type { OnProgress, ProvingKey } from "./groth16.ts";
+import { type OnProgress, verify as verifyProof } from "./groth16.ts";
 import {
   type ProofJson,
   proofFromJson,
@@ -23,7 +24,8 @@ import {
   publicSignalsFromJson,
   publicSignalsToJson,
 } from "./proof.ts";
-import { type LoadKeyOptions, type OpenOptions, Prover } from "./prover.ts";
+import { ProofVerifier } from "./proof-verifier.ts";
+import { type OpenOptions, Prover } from "./prover.ts";
 import { solidityCallData } from "./solidity.ts";
 import {
   type VerificationKeyJson,
@@ -209,7 +211,8 @@ export async function verify(
     const texts = Array.isArray(publicSignals) ? publicSignals.map(decimal) : undefined;
     const signals = publicSignalsFromJson(texts);
     const points = proofFromJson(proof);
-    return await (await openVerifier()).verify(key, signals, points);
+    verifier ??= new ProofVerifier();
+    return await verifyProof(verifier, key, signals, points);
   } catch (error) {
     if (error instanceof WorkError && error.code === "PROOF_MALFORMED") return false;
     throw error;
@@ -219,20 +222,16 @@ export async function verify(
 const decimal = (signal: string | bigint): string =>
   typeof signal === "bigint" ? String(signal) : signal;
 
-let verifier: Prover | undefined;
-
-/** Opened by the first verification, then kept: it has no threads that would keep a program alive. */
-async function openVerifier(): Promise<Prover> {
-  verifier ??= await Prover.open({ threads: "one" });
-  return verifier;
-}
+/** Compiled by the first verification, then kept. */
+let verifier: ProofVerifier | undefined;
 
 /** For `import { groth16 } from "snarkjs"`: the same calls under the same names. */
 export const groth16 = { prove, fullProve, verify, exportSolidityCallData: solidityCallData };
 
+export type { LoadKeyOptions, ProveWtnsOptions, ProvingKey } from "./backend.ts";
 export { WorkError, type WorkErrorCode, type WorkErrorDetail } from "./errors.ts";
 export type { FileSource } from "./file-source.ts";
-export type { OnProgress, Proved, ProvingKey } from "./groth16.ts";
+export type { OnProgress, Proved } from "./groth16.ts";
 export {
   type Proof,
   type ProofJson,
@@ -243,12 +242,7 @@ export {
   publicSignalsFromJson,
   publicSignalsToJson,
 } from "./proof.ts";
-export {
-  type LoadKeyOptions,
-  type OpenOptions,
-  Prover,
-  type ProveWtnsOptions,
-} from "./prover.ts";
+export { type OpenOptions, Prover } from "./prover.ts";
 export { solidityCallData, type VerifierArguments, verifierArguments } from "./solidity.ts";
 export {
   type VerificationKey,

@@ -8,29 +8,29 @@
  * await writeFile("proof.json", JSON.stringify(proofToJson(proof)));
  * ```
  *
- * Made for a program that makes one proof at a time on all cores. A service that makes many runs
- * `thread.ts` in a pool, one proof a thread.
+ * A program that makes one proof at a time has it made on all cores; one that asks for several at
+ * once gets more of them a second, each on one core.
  */
-import type { Engine } from "./engine.ts";
+import { availableParallelism } from "node:os";
+import type { Backend, LoadKeyOptions, ProveWtnsOptions, ProvingKey } from "./backend.ts";
 import { type EngineName, openEngine } from "./engines/open.ts";
-import {
-  type OnProgress,
-  type Proved,
-  type ProvingKey,
-  prove,
-  residentKey,
-  verify,
-} from "./groth16.ts";
+import { MAX_CREW } from "./engines/wasm/crew.ts";
+import type { KeySource } from "./engines/wasm/key-load.ts";
+import { bestKernels } from "./engines/wasm.ts";
+import { Ensemble } from "./ensemble.ts";
+import { WorkError } from "./errors.ts";
+import { type Proved, verify } from "./groth16.ts";
 import type { Proof } from "./proof.ts";
-import { parseR1cs } from "./r1cs.ts";
-import { devKeyRefused } from "./resident.ts";
+import { ProofVerifier } from "./proof-verifier.ts";
+import { Solo } from "./solo.ts";
 import type { VerificationKey } from "./verification-key.ts";
-import { parseWtns } from "./wtns.ts";
-import { parseZkey } from "./zkey.ts";
 
 export interface OpenOptions {
-  /** "all" (the default) starts one thread a core; "one" computes in the calling thread. */
-  readonly threads?: "one" | "all";
+  /**
+   * How many threads to start: one a core ("all", the default) or a number, at most 256. "one"
+   * starts none and computes in the calling thread, which is blocked meanwhile.
+   */
+  readonly threads?: "one" | "all" | number;
   /** "wasm" (the default): our kernels. The others are slower twins, for comparison. */
   readonly engine?: EngineName;
   /** Kernels of the engine "wasm": the fastest that work here ("auto", the default), or by name. */
@@ -39,100 +39,81 @@ export interface OpenOptions {
   readonly revectorize?: boolean;
 }
 
-export interface LoadKeyOptions {
-  /** Development keys are refused unless this is true: anybody can forge their proofs. */
-  readonly allowDevKeys?: boolean;
-}
-
-export interface ProveWtnsOptions {
-  /** Aborting makes `prove` throw CANCELLED soon. Needs `threads: "all"`: one thread is blocked. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: OnProgress;
-  /** The circuit's `.r1cs` file: a proof that fails is then explained by the constraint. */
-  readonly r1cs?: Uint8Array;
-}
-
 /** Owns threads: close it, or say `await using`. */
 export class Prover implements AsyncDisposable {
-  readonly #engine: Engine;
-  /** The end of the last proof: an engine works on one at a time. */
-  #previous: Promise<unknown> = Promise.resolve();
+  readonly #backend: Backend;
+  #verifier: ProofVerifier | undefined;
 
-  private constructor(engine: Engine) {
-    this.#engine = engine;
+  private constructor(backend: Backend) {
+    this.#backend = backend;
   }
 
   /** @throws WorkError ENGINE_UNAVAILABLE */
-  static async open({ threads = "all", ...options }: OpenOptions = {}): Promise<Prover> {
-    return new Prover(await openEngine({ threads, ...options }));
+  static async open({ threads = "all", engine, ...kernels }: OpenOptions = {}): Promise<Prover> {
+    const isOurs = engine === undefined || engine === "wasm";
+    if (threads !== "one" && isOurs) {
+      try {
+        const { compiled } = await bestKernels(kernels);
+        return new Prover(new Ensemble(compiled, threadCount(threads)));
+      } catch (error) {
+        const isUnavailable = error instanceof WorkError && error.code === "ENGINE_UNAVAILABLE";
+        if (engine === "wasm" || !isUnavailable) throw error;
+      }
+    }
+    const inside = threads === "one" ? "one" : "all";
+    const options = { threads: inside, ...(engine && { engine }), ...kernels } as const;
+    return new Prover(new Solo(await openEngine(options)));
   }
 
   /** Which engine computes, such as "wasm (fma, revectorized)". */
   get engineName(): string {
-    return this.#engine.name;
+    return this.#backend.engineName;
   }
 
   /**
-   * Checks a `.zkey` file and makes it ready. `key.resident.release()` frees it.
+   * Checks a `.zkey` file and makes it ready. `key.release()` frees it.
    *
-   * @param zkey  the whole file. The key keeps views of it: do not change it afterwards.
-   * @throws WorkError KEY_MALFORMED, KEY_REFUSED
+   * @param zkey  the whole file, which must not change until this returns; or where it is.
+   * @throws WorkError KEY_MALFORMED, KEY_REFUSED, ARTEFACT_MISMATCH if it cannot be read
    */
-  async loadKey(
-    zkey: Uint8Array,
-    { allowDevKeys = false }: LoadKeyOptions = {},
-  ): Promise<ProvingKey> {
-    const parsed = parseZkey(zkey);
-    if (parsed.isDevKey && !allowDevKeys) throw devKeyRefused();
-    return residentKey(this.#engine, parsed);
+  loadKey(zkey: KeySource, options: LoadKeyOptions = {}): Promise<ProvingKey> {
+    return this.#backend.loadKey(zkey, options);
   }
 
   /**
-   * Proves and verifies. Calls wait for each other.
+   * Proves and verifies. Calls beyond the number of threads wait for their turn.
    *
    * @param wtns  the whole `.wtns` file; its bytes are the caller's and stay as they are, the copy
-   *   made of them is wiped.
-   * @throws WorkError WITNESS_MALFORMED, WITNESS_UNSATISFIABLE, PROOF_REJECTED, CANCELLED
+   *   made of them is wiped. Do not change them meanwhile.
+   * @throws WorkError WITNESS_MALFORMED, WITNESS_UNSATISFIABLE, PROOF_REJECTED, CANCELLED,
+   *   ENGINE_UNAVAILABLE if threads die over it
    */
-  async prove(key: ProvingKey, wtns: Uint8Array, options: ProveWtnsOptions = {}): Promise<Proved> {
-    const { signal, onProgress, r1cs } = options;
-    const before = this.#previous;
-    let finish = () => {};
-    this.#previous = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
-    await before;
-    try {
-      return await prove(this.#engine, key, parseWtns(wtns, key.nVars).slice(), {
-        ...(signal && { isCancelled: () => signal.aborted }),
-        ...(onProgress && { onProgress }),
-        ...(r1cs && { constraints: async () => parseR1cs(r1cs) }),
-      });
-    } finally {
-      finish();
-    }
+  prove(key: ProvingKey, wtns: Uint8Array, options: ProveWtnsOptions = {}): Promise<Proved> {
+    return this.#backend.prove(key, wtns, options);
   }
 
   /**
-   * Whether a proof verifies.
+   * Whether a proof verifies. Computes in the calling thread, for a millisecond or two.
    *
    * @param key  from `verificationKeyFromJson`, or a proving key's `verificationKey`.
    */
-  async verify(
-    key: VerificationKey,
-    publicSignals: readonly bigint[],
-    proof: Proof,
-  ): Promise<boolean> {
-    return verify(this.#engine, key, publicSignals, proof);
+  verify(key: VerificationKey, publicSignals: readonly bigint[], proof: Proof): Promise<boolean> {
+    this.#verifier ??= new ProofVerifier();
+    return verify(this.#verifier, key, publicSignals, proof);
   }
 
-  /** Ends the threads, after a proof that still runs. */
-  async close(): Promise<void> {
-    await this.#previous;
-    await this.#engine.close();
+  /** Ends the threads, after the proofs that were asked for. */
+  close(): Promise<void> {
+    return this.#backend.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function threadCount(threads: "all" | number): number {
+  if (threads === "all") return Math.min(availableParallelism(), MAX_CREW);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MAX_CREW) return threads;
+  throw new RangeError(`threads: got ${threads}, expected "one", "all" or 1 to ${MAX_CREW}`);
 }

@@ -1,10 +1,24 @@
 /**
  * What crosses the boundary of a worker thread: plain data, because class identity does not survive
- * a message. `thread.ts` answers a ProveTask with a ProveResult and a VerifyTask with a VerifyResult;
- * a failure is a result, too, and the thread never rejects for bad data.
+ * a message. `thread.ts` answers a ProveTask with a ProveResult, a VerifyTask with a VerifyResult, and
+ * so on; a failure is a result, too, and the thread never rejects for bad data.
+ *
+ * A key is in memory once for all threads: one loads it (LoadTask), the others are told where it is
+ * (AdoptTask), and tasks name it by its number. A thread on its own, or an engine that shares nothing,
+ * loads the keys that tasks name by their files.
  */
+import type { EngineName } from "./engines/open.ts";
+import type { CompiledKernels } from "./engines/wasm/kernels.ts";
+import type { KeySource, LoadedKey } from "./engines/wasm/key-load.ts";
 import type { WorkErrorCode, WorkErrorDetail } from "./errors.ts";
+import type { Program } from "./kernels/scalar/program.ts";
 import type { Proof } from "./proof.ts";
+
+/** What a thread is started with (`task-thread.ts`). On its own it chooses an engine by itself. */
+export type ThreadData =
+  | { readonly engine: Exclude<EngineName, "wasm"> }
+  /** Compiled in another thread: V8's flags for it reach the whole process. */
+  | { readonly engine: "wasm"; readonly kernels: CompiledKernels; readonly program: Program };
 
 /** A file and the only content that it may have. */
 export interface PinnedFile {
@@ -37,21 +51,24 @@ export type ProveInput =
   /** A whole `.wtns` file. */
   | { readonly kind: "wtns"; readonly bytes: Uint8Array<ArrayBuffer> };
 
-export interface ProveTask {
-  readonly kind: "prove";
-  readonly artefacts: PinnedArtefacts;
-  readonly input: ProveInput;
+/** With the key's file, or the number of an adopted key, which comes first. */
+export interface KeyUse {
+  readonly keyId?: number;
+  readonly artefacts: Partial<PinnedArtefacts>;
   /** Without it, a key from a development set-up is refused with KEY_REFUSED. */
   readonly allowDevKeys: boolean;
+}
+
+export interface ProveTask extends KeyUse {
+  readonly kind: "prove";
+  readonly input: ProveInput;
   /** From `createTaskControl`; the caller may cancel and read progress through it at any time. */
   readonly control: SharedArrayBuffer;
 }
 
-/** Loads a key ahead of the first proof, so that a service can say that it is ready. */
-export interface WarmTask {
+/** Makes ready for the first proof, so that a service can say that it is. */
+export interface WarmTask extends KeyUse {
   readonly kind: "warm";
-  readonly artefacts: PinnedArtefacts;
-  readonly allowDevKeys: boolean;
 }
 
 export interface VerifyTask {
@@ -62,7 +79,54 @@ export interface VerifyTask {
   readonly proof: Proof;
 }
 
-export type Task = ProveTask | WarmTask | VerifyTask;
+/** Loads a key into memory for many threads. The thread itself does not keep it. */
+export interface LoadTask {
+  readonly kind: "load";
+  readonly source: KeySource;
+  /** The only content that the file may have, as in PinnedFile. */
+  readonly sha256?: string;
+  readonly allowDevKeys: boolean;
+  /** Threads that shall have room to work with it at the same time. */
+  readonly threads: number;
+  /** As in ProveTask. */
+  readonly control: SharedArrayBuffer;
+}
+
+/** A key in memory, from now on. */
+export interface AdoptTask {
+  readonly kind: "adopt";
+  /** A number that no other key has had. */
+  readonly keyId: number;
+  readonly key: LoadedKey;
+  /** This thread's part of the key's memory. */
+  readonly slot: number;
+}
+
+/** A key that no task will name any more: its memory goes with the last reference to it. */
+export interface ReleaseTask {
+  readonly kind: "release";
+  readonly keyId: number;
+}
+
+/** Helps with a proof that another thread leads, from its first piece or from wherever it is. */
+export interface AssistTask {
+  readonly kind: "assist";
+  /** Of an adopted key. */
+  readonly keyId: number;
+  /** The leading thread's part of the key's memory. */
+  readonly leader: number;
+  /** From `createTaskControl`. A cancelled helper leaves between two pieces. */
+  readonly control: SharedArrayBuffer;
+}
+
+export type Task =
+  | ProveTask
+  | WarmTask
+  | VerifyTask
+  | LoadTask
+  | AdoptTask
+  | ReleaseTask
+  | AssistTask;
 
 /** In the order in which a task passes through them. */
 export const STAGES = ["waiting", "loading", "witness", "proving", "verifying"] as const;
@@ -100,14 +164,28 @@ export type WarmResult =
 /** `isValid` false is an answer, not a failure. */
 export type VerifyResult = { readonly kind: "verified"; readonly isValid: boolean } | Failed;
 
+/**
+ * A key in memory, more than once if one memory has no room for all threads: thread i works with
+ * `copies[floor(i / threadsEach)]`, in the slot i mod threadsEach.
+ */
+export type LoadResult =
+  | { readonly kind: "loaded"; readonly copies: readonly LoadedKey[]; readonly threadsEach: number }
+  | Failed;
+
+export type DoneResult = { readonly kind: "done" } | Failed;
+
 /** What each kind of task is answered with. */
 export type ResultOf<T extends Task> = T extends ProveTask
   ? ProveResult
   : T extends WarmTask
     ? WarmResult
-    : VerifyResult;
+    : T extends VerifyTask
+      ? VerifyResult
+      : T extends LoadTask
+        ? LoadResult
+        : DoneResult;
 
-/** Buffers to transfer with a task (piscina: `pool.run(task, { transferList })`). */
+/** Buffers to transfer with a task. */
 export function transferListOf(task: Task): ArrayBuffer[] {
   if (task.kind !== "prove") return [];
   const { input } = task;

@@ -1,26 +1,42 @@
 /**
- * The entry of a worker thread: one task at a time, a result for each, keys resident in between.
+ * What worker threads run: one task at a time, a result for each, keys resident in between.
  *
- * For piscina, whose thread sleeps in `Atomics.wait` between tasks: nothing may be left running when
- * the handler returns, so everything that it starts is awaited. Transfer the input's bytes
+ * For `task-thread.ts`. Nothing is left running when the handler returns. Transfer the input's bytes
  * (`transferListOf`), and wipe nothing afterwards: they are gone from the caller.
  */
+import { workerData } from "node:worker_threads";
 import { readPinned } from "./artefacts.ts";
 import type { Engine } from "./engine.ts";
 import { openEngine } from "./engines/open.ts";
+import { copyOf, reserveSlots } from "./engines/wasm/arena.ts";
+import { loadSharedKey } from "./engines/wasm/key-load.ts";
+import { WasmEngine } from "./engines/wasm.ts";
 import { WorkError } from "./errors.ts";
 import { ELEMENT_BYTES } from "./field.ts";
 import { type ProvingKey, prove, verify } from "./groth16.ts";
+import { Tower } from "./kernels/tower.ts";
+import { ProofVerifier } from "./proof-verifier.ts";
 import { parseR1cs } from "./r1cs.ts";
-import { ResidentArtefacts } from "./resident.ts";
 import {
+  ResidentKeys,
+  ResidentPrograms,
+  ResidentVerificationKeys,
+  refuseDevKey,
+} from "./resident.ts";
+import {
+  type AssistTask,
+  type DoneResult,
   type Failed,
   isCancelRequested,
+  type KeyUse,
+  type LoadResult,
+  type LoadTask,
   type ProveResult,
   type ProveTask,
   type ResultOf,
   type Stage,
   type Task,
+  type ThreadData,
   type VerifyResult,
   type VerifyTask,
   type WarmResult,
@@ -32,17 +48,19 @@ import { parseWtns } from "./wtns.ts";
 
 interface Thread {
   readonly engine: Engine;
-  readonly artefacts: ResidentArtefacts;
+  readonly keys: ResidentKeys;
 }
 
-/** Opened by the first task, then kept: the engine and the keys are what makes a thread valuable. */
+/** Opened by the first task that needs it, then kept: the engine and the keys are what is dear. */
 let opened: Promise<Thread> | undefined;
+let verifier: ProofVerifier | undefined;
+const programs = new ResidentPrograms();
+const verificationKeys = new ResidentVerificationKeys();
 
 /** Never rejects for bad data: failures are results. */
 export default async function handle<T extends Task>(task: T): Promise<ResultOf<T>> {
   try {
-    opened ??= openThread();
-    return (await dispatch(await opened, task)) as ResultOf<T>;
+    return (await dispatch(task)) as ResultOf<T>;
   } catch (caught) {
     const { code, message, detail } = WorkError.from(caught);
     const failed: Failed = { kind: "failed", code, message, detail };
@@ -52,36 +70,61 @@ export default async function handle<T extends Task>(task: T): Promise<ResultOf<
   }
 }
 
+async function dispatch(task: Task): Promise<ResultOf<Task>> {
+  if (task.kind === "verify") return handleVerify(task);
+  opened ??= openThread();
+  const thread = await opened;
+  switch (task.kind) {
+    case "prove":
+      return handleProve(thread, task);
+    case "warm":
+      return handleWarm(thread, task);
+    case "load":
+      return handleLoad(thread, task);
+    case "adopt":
+      thread.keys.adopt(task);
+      return DONE;
+    case "release":
+      thread.keys.release(task.keyId);
+      return DONE;
+    case "assist":
+      return handleAssist(thread, task);
+  }
+}
+
+const DONE: DoneResult = { kind: "done" };
+
 async function openThread(): Promise<Thread> {
   try {
-    const engine = await openEngine({ threads: "one" });
-    return { engine, artefacts: new ResidentArtefacts(engine) };
+    const engine = await chosenEngine((workerData as { data?: ThreadData } | null)?.data);
+    return { engine, keys: new ResidentKeys(engine) };
   } catch (error) {
     opened = undefined;
     throw error;
   }
 }
 
-function dispatch(thread: Thread, task: Task): Promise<ProveResult | WarmResult | VerifyResult> {
-  switch (task.kind) {
-    case "prove":
-      return handleProve(thread, task);
-    case "warm":
-      return handleWarm(thread, task);
-    case "verify":
-      return handleVerify(thread, task);
-  }
+function chosenEngine(data: ThreadData | undefined): Engine | Promise<Engine> {
+  if (data?.engine === "wasm") return new WasmEngine(data.kernels, 0, Tower.open(data.program));
+  return openEngine({ threads: "one", ...(data && { engine: data.engine }) });
+}
+
+async function keyOf({ keys }: Thread, use: KeyUse): Promise<ProvingKey> {
+  const { keyId, artefacts, allowDevKeys } = use;
+  if (keyId !== undefined) return refuseDevKey(keys.adopted(keyId), allowDevKeys);
+  if (artefacts.zkey === undefined) throw new TypeError("the task names no key");
+  return keys.own(artefacts.zkey, allowDevKeys);
 }
 
 async function handleProve(thread: Thread, task: ProveTask): Promise<ProveResult> {
-  const { engine, artefacts } = thread;
+  const { engine } = thread;
   const { control } = task;
   const stages = new StageClock(control);
 
   stages.enter("loading");
-  const key = await artefacts.provingKey(task.artefacts.zkey, task.allowDevKeys);
+  const key = await keyOf(thread, task);
   stages.enter("witness");
-  const witness = await witnessOf(artefacts, task, key);
+  const witness = await witnessOf(task, key);
   stages.enter("proving");
   const { r1cs } = task.artefacts;
   const { proof, publicSignals } = await prove(engine, key, witness, {
@@ -95,28 +138,49 @@ async function handleProve(thread: Thread, task: ProveTask): Promise<ProveResult
 }
 
 async function handleWarm(thread: Thread, task: WarmTask): Promise<WarmResult> {
-  const { zkey, wasm } = task.artefacts;
-  const { isDevKey } = await thread.artefacts.provingKey(zkey, task.allowDevKeys);
-  if (wasm !== undefined) await thread.artefacts.witnessProgram(wasm);
+  const { isDevKey } = await keyOf(thread, task);
+  const { wasm } = task.artefacts;
+  if (wasm !== undefined) await programs.witnessProgram(wasm);
   return { kind: "warm", engine: thread.engine.name, isDevKey };
 }
 
-async function handleVerify(thread: Thread, task: VerifyTask): Promise<VerifyResult> {
-  const key = await thread.artefacts.verificationKey(task.verificationKey);
-  const isValid = await verify(thread.engine, key, task.publicSignals, task.proof);
+async function handleLoad({ engine }: Thread, task: LoadTask): Promise<LoadResult> {
+  if (!(engine instanceof WasmEngine)) throw new TypeError(`${engine.name} shares no keys`);
+  const { source, sha256, allowDevKeys, threads, control } = task;
+  const key = await loadSharedKey(source, engine.kernels, {
+    ...(sha256 !== undefined && { sha256 }),
+    isCancelled: () => isCancelRequested(control),
+    onProgress: (done) => writeProgress(control, "loading", 1000 * done),
+  });
+  refuseDevKey(key.header, allowDevKeys);
+  const threadsEach = reserveSlots(key.shared, threads);
+  const copies = [key];
+  for (let have = threadsEach; have < threads; have += threadsEach) {
+    const shared = copyOf(key.shared);
+    reserveSlots(shared, threadsEach);
+    copies.push({ ...key, shared });
+  }
+  return { kind: "loaded", copies, threadsEach };
+}
+
+function handleAssist({ keys }: Thread, { keyId, leader, control }: AssistTask): DoneResult {
+  keys.adopted(keyId).resident.help(leader, () => !isCancelRequested(control));
+  return DONE;
+}
+
+async function handleVerify(task: VerifyTask): Promise<VerifyResult> {
+  const key = await verificationKeys.get(task.verificationKey);
+  verifier ??= new ProofVerifier();
+  const isValid = await verify(verifier, key, task.publicSignals, task.proof);
   return { kind: "verified", isValid };
 }
 
 /** The task's witness, in memory that `prove` consumes. */
-async function witnessOf(
-  artefacts: ResidentArtefacts,
-  task: ProveTask,
-  { nVars }: ProvingKey,
-): Promise<Uint8Array> {
+async function witnessOf(task: ProveTask, { nVars }: ProvingKey): Promise<Uint8Array> {
   if (task.input.kind === "wtns") return parseWtns(task.input.bytes, nVars);
   const { wasm } = task.artefacts;
   if (wasm === undefined) throw new TypeError("inputs need the circuit's witness program");
-  const program = await artefacts.witnessProgram(wasm);
+  const program = await programs.witnessProgram(wasm);
   const witness = program.calculate(parseInputs(task.input.json), () =>
     throwIfCancelled(task.control),
   );

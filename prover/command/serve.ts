@@ -5,11 +5,11 @@ import { startServer } from "../server.ts";
 import { type Command, EXIT, type Flags, UsageError } from "./command.ts";
 import { whenAborted } from "./output.ts";
 
-/** PROVER_QUEUE_MAX is also `--queue-max`; switches take no value. */
+/** PROVER_QUEUE_MAX is also `--queue-max`; switches take no value, and only switch something on. */
 const FLAGS = Object.fromEntries(
   Object.entries(OPTIONS).map(([variable, { default: preset }]) => [
     variable.slice("PROVER_".length).toLowerCase().replaceAll("_", "-"),
-    { variable, isSwitch: typeof preset === "boolean" },
+    { variable, isSwitch: preset === false },
   ]),
 );
 

@@ -6,13 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ThreadSlot } from "../../prover/thread-slot.ts";
 
 let folder: string;
-let echo: string;
-let brittle: string;
+let echo: URL;
+let brittle: URL;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "thread-slot-"));
   const module = async (name: string, source: string) => {
     await writeFile(join(folder, name), source);
-    return pathToFileURL(join(folder, name)).href;
+    return pathToFileURL(join(folder, name));
   };
   echo = await module(
     "echo.mjs",

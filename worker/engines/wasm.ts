@@ -16,13 +16,13 @@ import type {
 import { ELEMENT_BYTES, SCALAR_FIELD } from "../field.ts";
 import type { Degree } from "../kernels/curve.ts";
 import { Tower } from "../kernels/tower.ts";
-import { type PreparedKey, Verifier } from "../kernels/verifier.ts";
 import type { Proof } from "../proof.ts";
+import { ProofVerifier } from "../proof-verifier.ts";
 import type { VerificationKey } from "../verification-key.ts";
 import type { Zkey } from "../zkey.ts";
 import { referenceQuotient } from "./reference.ts";
 import { proofArenaOf, SCALE_ELEMENTS, Slot, slotBytesOf } from "./wasm/arena.ts";
-import { chooseKernels, type KernelOptions, pathOf } from "./wasm/choice.ts";
+import { type ChosenKernels, chooseKernels, type KernelOptions, pathOf } from "./wasm/choice.ts";
 import type { CompiledKernels } from "./wasm/kernels.ts";
 import { type SharedKey, writeKey } from "./wasm/key.ts";
 import { planOf, type Terms } from "./wasm/msm.ts";
@@ -35,29 +35,51 @@ export interface WasmOptions extends KernelOptions {
 }
 
 /**
- * Compiles the fastest kernels that work here.
+ * An engine on the fastest kernels that work here.
  *
  * @throws WorkError ENGINE_UNAVAILABLE
  */
-export async function openWasm(options: WasmOptions = {}): Promise<WasmEngine> {
-  const { slot = 0 } = options;
-  const chosen = await chooseKernels(options, (compiled) => selfTest(new WasmEngine(compiled, 0)));
-  return new WasmEngine(chosen.compiled, slot);
+export async function openWasm({ slot = 0, ...options }: WasmOptions = {}): Promise<WasmEngine> {
+  return new WasmEngine((await bestKernels(options)).compiled, slot);
+}
+
+const chosen = new Map<string, Promise<ChosenKernels>>();
+
+/**
+ * The fastest kernels that work here. Compiled once, then kept: that takes a quarter of a second and
+ * sets flags of V8 which reach the whole process. A program with threads calls this before it starts
+ * them, and sends them the result.
+ *
+ * @throws WorkError ENGINE_UNAVAILABLE
+ */
+export function bestKernels({
+  kernels = "auto",
+  revectorize = true,
+}: KernelOptions = {}): Promise<ChosenKernels> {
+  const name = `${kernels} ${revectorize}`;
+  const test = (compiled: CompiledKernels) => selfTest(new WasmEngine(compiled, 0));
+  const choice = chosen.get(name) ?? chooseKernels({ kernels, revectorize }, test);
+  chosen.set(name, choice);
+  return choice;
 }
 
 export class WasmEngine implements Engine {
   readonly name: string;
   readonly kernels: CompiledKernels;
   readonly #slot: number;
-  readonly #tower = Tower.open();
-  readonly #verifier = new Verifier(this.#tower);
-  readonly #prepared = new WeakMap<VerificationKey, PreparedKey>();
+  readonly #tower: Tower;
+  readonly #verifier: ProofVerifier;
 
-  /** @param kernels  chosen here or in another thread */
-  constructor(kernels: CompiledKernels, slot: number) {
+  /**
+   * @param kernels  chosen here or in another thread
+   * @param tower    opened here when left out.
+   */
+  constructor(kernels: CompiledKernels, slot: number, tower = Tower.open()) {
     this.name = `wasm (${pathOf(kernels.options)})`;
     this.kernels = kernels;
     this.#slot = slot;
+    this.#tower = tower;
+    this.#verifier = new ProofVerifier(tower);
   }
 
   async loadKey(zkey: Zkey): Promise<ResidentKey> {
@@ -74,14 +96,8 @@ export class WasmEngine implements Engine {
     return new WasmKey(shared, new Slot(shared, slot, this.#tower));
   }
 
-  async verify(
-    key: VerificationKey,
-    publicSignals: readonly bigint[],
-    proof: Proof,
-  ): Promise<boolean> {
-    const prepared = this.#prepared.get(key) ?? this.#verifier.prepare(key);
-    this.#prepared.set(key, prepared);
-    return this.#verifier.verify(prepared, publicSignals, proof);
+  verify(key: VerificationKey, publicSignals: readonly bigint[], proof: Proof): Promise<boolean> {
+    return this.#verifier.verify(key, publicSignals, proof);
   }
 
   async close(): Promise<void> {}
