@@ -44,7 +44,7 @@ export interface VectorField {
   valueOf(limbs: readonly bigint[]): bigint;
   /** Ready to write code into one function of a module for one half. Allocates its locals. */
   arithmetic(f: FunctionWriter, half: Half, writer: KernelWriter): Arithmetic;
-  /** A limb in memory as an integer. */
+  /** A limb in memory, at most 2^limbBits in size, as an integer. */
   loadLimb(address: Expr<"i32">, offset: number): Expr<"i64">;
   /** @param value  |value| < 2^limbBits */
   storeLimb(address: Expr<"i32">, value: Expr<"i64">, offset: number): Statement;

@@ -11,7 +11,6 @@ import {
   type Kernels,
 } from "../../../worker/engines/wasm/kernels.ts";
 import { invert, mod } from "../../../worker/field.ts";
-import { bitsOf } from "../../../worker/kernels/emitter.ts";
 import { LIMB_STRIDE, type VectorField } from "../../../worker/kernels/vector-field.ts";
 
 /** A way to compute, by which tests are parametrised. */
@@ -57,6 +56,7 @@ export class VectorMemory {
   readonly bytes: Uint8Array;
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
+  readonly #f64: Float64Array;
   #next = FIRST_FREE;
 
   /** @param megabytes  Of room. */
@@ -66,6 +66,7 @@ export class VectorMemory {
     this.bytes = new Uint8Array(this.memory.buffer);
     this.u32 = new Uint32Array(this.memory.buffer);
     this.u64 = new BigUint64Array(this.memory.buffer);
+    this.#f64 = new Float64Array(this.memory.buffer);
   }
 
   /** @returns a multiple of 64, filled with zeros. */
@@ -137,16 +138,19 @@ export class VectorMemory {
 
   putLimbs(field: VectorField, lane: number, limbs: readonly bigint[]): void {
     limbs.forEach((limb, i) => {
-      this.u64[(lane + LIMB_STRIDE * i) / 8] = bitsOfLimb(field, limb);
+      const at = (lane + LIMB_STRIDE * i) / 8;
+      if (isFma(field)) this.#f64[at] = Number(limb);
+      else this.u64[at] = BigInt.asUintN(64, limb);
     });
   }
 
   /** As they stand, as integers. */
   limbs(field: VectorField, lane: number): bigint[] {
     return Array.from({ length: field.limbs }, (_, i) => {
-      const bits = new Array<bigint>(field.limbs).fill(0n);
-      bits[i] = this.u64[(lane + LIMB_STRIDE * i) / 8] as bigint;
-      return field.valueOf(bits) >> BigInt(field.limbBits * i);
+      const at = (lane + LIMB_STRIDE * i) / 8;
+      return isFma(field)
+        ? BigInt(this.#f64[at] as number)
+        : BigInt.asIntN(64, this.u64[at] as bigint);
     });
   }
 
@@ -178,10 +182,6 @@ export function quadBytes(field: VectorField): number {
 
 export function valueOfLimbs(field: VectorField, limbs: readonly bigint[]): bigint {
   return limbs.reduceRight((sum, limb) => (sum << BigInt(field.limbBits)) + limb, 0n);
-}
-
-function bitsOfLimb(field: VectorField, limb: bigint): bigint {
-  return isFma(field) ? bitsOf(Number(limb)) : BigInt.asUintN(64, limb);
 }
 
 export function isFma(field: VectorField): boolean {
