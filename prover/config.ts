@@ -49,7 +49,7 @@ export const OPTIONS = {
   PROVER_THREADS: option(
     between(1, 256),
     availableParallelism(),
-    "proofs computed at the same time; those without a job help with the others'",
+    "proofs computed at the same time; a thread without a job helps with another one's",
   ),
   PROVER_KEYS_MAX: option(
     between(1, 1_000),

@@ -172,6 +172,10 @@ export type LoadResult =
   | { readonly kind: "loaded"; readonly copies: readonly LoadedKey[]; readonly threadsEach: number }
   | Failed;
 
+export type AssistResult =
+  /** How many pieces of the proof it has done. */
+  { readonly kind: "assisted"; readonly pieces: number } | Failed;
+
 export type DoneResult = { readonly kind: "done" } | Failed;
 
 /** What each kind of task is answered with. */
@@ -183,7 +187,9 @@ export type ResultOf<T extends Task> = T extends ProveTask
       ? VerifyResult
       : T extends LoadTask
         ? LoadResult
-        : DoneResult;
+        : T extends AssistTask
+          ? AssistResult
+          : DoneResult;
 
 /** Buffers to transfer with a task. */
 export function transferListOf(task: Task): ArrayBuffer[] {

@@ -17,9 +17,9 @@ import { WorkError } from "./errors.ts";
 import { moduleUrl } from "./module-url.ts";
 import {
   type AdoptTask,
+  type AssistResult,
   type AssistTask,
   createTaskControl,
-  type DoneResult,
   isCancelRequested,
   type LoadTask,
   type ProveResult,
@@ -171,6 +171,7 @@ export class Member {
   #isBusy = false;
   #isClosed = false;
   #help: Help | undefined;
+  #helpedPieces = 0;
 
   constructor(index: number, common: Common, thread: TaskThread) {
     this.#index = index;
@@ -185,6 +186,11 @@ export class Member {
 
   get isHelping(): boolean {
     return this.#help !== undefined;
+  }
+
+  /** Pieces that it has done of others' proofs. */
+  get helpedPieces(): number {
+    return this.#helpedPieces;
   }
 
   /** How often its thread has died or was ended. */
@@ -330,7 +336,8 @@ export class Member {
       await this.#thread.ready();
       deaths = this.#thread.restartCount;
       this.#introduce(lead.key);
-      await this.#thread.run<DoneResult>(task);
+      const result = await this.#thread.run<AssistResult>(task);
+      if (result.kind === "assisted") this.#helpedPieces += result.pieces;
       if (!isCancelRequested(task.control)) lead.isExhausted = true;
     } catch {
       // The proof goes on without it.

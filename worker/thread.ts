@@ -24,6 +24,7 @@ import {
   refuseDevKey,
 } from "./resident.ts";
 import {
+  type AssistResult,
   type AssistTask,
   type DoneResult,
   type Failed,
@@ -163,9 +164,9 @@ async function handleLoad({ engine }: Thread, task: LoadTask): Promise<LoadResul
   return { kind: "loaded", copies, threadsEach };
 }
 
-function handleAssist({ keys }: Thread, { keyId, leader, control }: AssistTask): DoneResult {
-  keys.adopted(keyId).resident.help(leader, () => !isCancelRequested(control));
-  return DONE;
+function handleAssist({ keys }: Thread, { keyId, leader, control }: AssistTask): AssistResult {
+  const isWanted = () => !isCancelRequested(control);
+  return { kind: "assisted", pieces: keys.adopted(keyId).resident.help(leader, isWanted) };
 }
 
 async function handleVerify(task: VerifyTask): Promise<VerifyResult> {

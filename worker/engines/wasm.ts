@@ -127,13 +127,15 @@ export class WasmKey implements ResidentKey {
    * Helps with the proof that the thread of another slot leads, from its first piece or from now on.
    * Returns when nothing is left to take; before that, between two pieces, once it is not wanted.
    *
+   * @returns how many pieces it has done.
    * @throws what a piece throws; the leader then goes on without help.
    */
-  help(leader: number, isWanted: () => boolean): void {
+  help(leader: number, isWanted: () => boolean): number {
     const { shared, slot } = this;
     const proof = proofArenaOf(shared, leader);
     try {
-      new Participant(shared, slot.fields, proof, slot.thread).help(slot.index, isWanted);
+      const helper = new Participant(shared, slot.fields, proof, slot.thread);
+      return helper.help(slot.index, isWanted);
     } finally {
       slot.thread.wipe();
     }

@@ -152,6 +152,7 @@ export class Participant {
   readonly #words: Int32Array;
   readonly #crew: Crew;
   readonly #quotient: Quotient | undefined;
+  #done = 0;
 
   /**
    * @param proof  of the thread that leads
@@ -210,10 +211,12 @@ export class Participant {
    *
    * @param slot      of this thread
    * @param isWanted  false makes it leave before it takes another piece.
+   * @returns how many pieces it has done.
    * @throws whatever a piece throws; the leader then begins anew without help.
    */
-  help(slot: number, isWanted: () => boolean): void {
-    if (!this.#crew.enter(slot, isWanted)) return;
+  help(slot: number, isWanted: () => boolean): number {
+    if (!this.#crew.enter(slot, isWanted)) return 0;
+    const before = this.#done;
     try {
       this.#work(() => undefined, isWanted);
     } catch (error) {
@@ -221,6 +224,7 @@ export class Participant {
     } finally {
       this.#crew.leave(slot);
     }
+    return this.#done - before;
   }
 
   /** Takes pieces until none is left. What it throws stops the others, too. */
@@ -234,6 +238,7 @@ export class Participant {
         const i = Atomics.add(words, NEXT, 1);
         if (i >= count) return;
         this.#do(FIRST_PIECE + i * PIECE_WORDS, poll);
+        this.#done++;
         Atomics.add(words, FINISHED, 1);
         Atomics.notify(words, FINISHED);
         poll();
