@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { generateCircuit } from "../../bench/fixtures/generated-circuit.ts";
 import { encodeR1cs } from "../../bench/fixtures/r1cs-file.ts";
 import { trapdoorOf } from "../../circuits/setup/dev.ts";
-import { Evaluation, type Trapdoor } from "../../circuits/setup/evaluation.ts";
+import { domainLog2, Evaluation, type Trapdoor } from "../../circuits/setup/evaluation.ts";
 import {
   type Fractions,
   lagrangeValues,
@@ -83,7 +83,7 @@ function evaluated(
     b: read(b, nWires),
     c: read(c, nWires),
     publicInputs: read(publicInputs, nPublic + 1),
-    h: read(h, twinScalars(r1cs, trapdoor).h.length),
+    h: read(h, 2 ** domainLog2(r1cs)),
   };
 }
 
@@ -160,6 +160,24 @@ describe.each(Object.entries(KERNELS))("circuits / setup / evaluation on %s", (_
     const witness = [1n, 2n, 3n, 4n, 5n];
     const r1cs = parseR1cs(encodeR1cs({ nPublic: 2, constraints, witness }));
     expect(evaluated(compiled, r1cs, trapdoor)).toEqual(twinScalars(r1cs, trapdoor));
+  });
+
+  it("adds up more products with the largest limbs than 64 bits take", () => {
+    // Row i has the coefficient x / L_i, with digits of 51 bits that are all as large as can be.
+    const rows = 20_000;
+    const x = [0n, 1n, 2n, 3n].reduce((sum, i) => sum + ((2n ** 50n - 1n) << (51n * i)), 0n);
+    const { first, ratio, scale } = lagrangeValues(15, trapdoor.tau);
+    const factor = x * invert(scale, R);
+    let u = first;
+    const constraints = Array.from({ length: rows }, () => {
+      const coefficient = mod((u - 1n) * factor, R);
+      u = (u * ratio) % R;
+      return { a: [], b: [[3, coefficient] as const], c: [] };
+    });
+    const witness = [1n, 2n, 3n, 4n];
+    const r1cs = parseR1cs(encodeR1cs({ nPublic: 2, constraints, witness }));
+    const { b } = evaluated(compiled, r1cs, trapdoor);
+    expect(b).toEqual([0n, 0n, 0n, (BigInt(rows) * x) % R]);
   });
 
   it("equals its twin across 2 GiB, where addresses as signed numbers change their sign", () => {
