@@ -53,7 +53,21 @@ export function outcomeOf(work: () => unknown): string {
     work();
     return "accepted";
   } catch (error) {
-    const { code, name, message } = error as { code?: string; name: string; message: string };
-    return name === "WorkError" ? String(code) : `${name}: ${message}`;
+    return codeOf(error);
   }
+}
+
+/** As `outcomeOf`, for work that takes its time. */
+export async function eventualOutcomeOf(work: () => Promise<unknown>): Promise<string> {
+  try {
+    await work();
+    return "accepted";
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+function codeOf(error: unknown): string {
+  const { code, name, message } = error as { code?: string; name: string; message: string };
+  return name === "WorkError" ? String(code) : `${name}: ${message}`;
 }

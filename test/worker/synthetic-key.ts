@@ -1,6 +1,7 @@
+import { encodeSections } from "../../worker/binfile.ts";
 import { G1, type G1Point, G2, type G2Point } from "../../worker/curve.ts";
 import { BASE_FIELD, mod, SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
-import type { Zkey } from "../../worker/zkey.ts";
+import { GROTH16_PROTOCOL, ZKEY_SECTION, type Zkey } from "../../worker/zkey.ts";
 
 /** One entry of the sparse matrices. */
 export interface Coefficient {
@@ -68,4 +69,34 @@ export function syntheticZkey(key: SyntheticKey): Zkey {
     b2: Buffer.concat(b2.map(g2Bytes)),
     isDevKey: true,
   };
+}
+
+const u32 = (...values: number[]): Uint8Array => new Uint8Array(new Uint32Array(values).buffer);
+
+/** The file of a key, as snarkjs writes it; its verification key must be sound to be read. */
+export function zkeyFile(key: Zkey): Uint8Array {
+  const { alpha1, beta2, gamma2, delta2, ic } = key.verificationKey;
+  const header = [
+    ...[u32(32), toBytesLE(BASE_FIELD), u32(32), toBytesLE(SCALAR_FIELD)],
+    u32(key.nVars, key.nPublic, key.domainSize),
+    ...[g1Bytes(alpha1), g1Bytes(key.beta1), g2Bytes(beta2), g2Bytes(gamma2)],
+    ...[g1Bytes(key.delta1), g2Bytes(delta2)],
+  ];
+  const contents: Record<keyof typeof ZKEY_SECTION, Uint8Array[]> = {
+    protocol: [u32(GROTH16_PROTOCOL)],
+    header,
+    coefficients: [u32(key.coefficients.length / 44), key.coefficients],
+    ic: ic.map(g1Bytes),
+    h: [key.h],
+    c: [key.c],
+    a: [key.a],
+    b1: [key.b1],
+    b2: [key.b2],
+    contributions: [new Uint8Array(68)],
+  };
+  const sections = Object.entries(contents).map(([name, pieces]) => ({
+    type: ZKEY_SECTION[name as keyof typeof ZKEY_SECTION],
+    pieces,
+  }));
+  return encodeSections("zkey", 1, sections);
 }

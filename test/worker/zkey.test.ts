@@ -1,11 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { G1, G2 } from "../../worker/curve.ts";
+import type { CompiledKernels } from "../../worker/engines/wasm/kernels.ts";
+import { loadSharedKey } from "../../worker/engines/wasm/key-load.ts";
+import { openWasm } from "../../worker/engines/wasm.ts";
 import { BASE_FIELD, SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
+import { Tower } from "../../worker/kernels/tower.ts";
 import { verificationKeyFromJson, verificationKeyToJson } from "../../worker/verification-key.ts";
 import { DEV_KEY_MARKER, parseZkey } from "../../worker/zkey.ts";
 import { type Fixture, smallFixture } from "./fixtures.ts";
-import { EditableFile, outcomeOf } from "./key-file.ts";
+import { EditableFile, eventualOutcomeOf, outcomeOf } from "./key-file.ts";
 import { g1Bytes, g2Bytes } from "./synthetic-key.ts";
 
 const HEADER = 2;
@@ -16,16 +20,24 @@ const CONTRIBUTIONS = 10;
 const AT = { n8q: 0, q: 4, n8r: 36, r: 40, nVars: 72, nPublic: 76, domainSize: 80, alpha1: 84 };
 const [BETA1, BETA2, GAMMA2, DELTA1, DELTA2] = [148, 212, 340, 468, 532] as const;
 
+const tower = Tower.open();
 let fixture: Fixture;
 let bytes: Uint8Array;
 let file: EditableFile;
+let kernels: CompiledKernels;
 beforeAll(async () => {
   fixture = await smallFixture();
   bytes = new Uint8Array(await readFile(fixture.key));
   file = new EditableFile(bytes, "zkey", 1);
+  ({ kernels } = await openWasm());
 });
 
-const outcome = (damaged: Uint8Array) => outcomeOf(() => parseZkey(damaged));
+/** What bigints say of a file, and the engine "wasm", which must be the same. */
+async function outcome(damaged: Uint8Array): Promise<string> {
+  const ofBigints = outcomeOf(() => parseZkey(damaged));
+  const ofKernels = await eventualOutcomeOf(() => loadSharedKey(damaged, kernels, { tower }));
+  return ofKernels === ofBigints ? ofBigints : `${ofBigints}, but ${ofKernels} by kernels`;
+}
 
 describe("worker / zkey", () => {
   it("reads the counts, points and sections of a snarkjs key", () => {
@@ -55,17 +67,17 @@ describe("worker / zkey", () => {
   });
 
   it("refuses a key without contribution, where delta equals gamma, with KEY_REFUSED", async () => {
-    expect(outcome(new Uint8Array(await readFile(fixture.freshKey)))).toBe("KEY_REFUSED");
+    expect(await outcome(new Uint8Array(await readFile(fixture.freshKey)))).toBe("KEY_REFUSED");
   });
 
-  it("refuses a file that is cut off anywhere", () => {
+  it("refuses a file that is cut off anywhere", async () => {
     for (let length = 0; length < bytes.length; length += 1 + (length >> 5)) {
-      expect(outcome(bytes.subarray(0, length)), `${length} bytes`).toBe("KEY_MALFORMED");
+      expect(await outcome(bytes.subarray(0, length)), `${length} bytes`).toBe("KEY_MALFORMED");
     }
-    expect(outcome(bytes.subarray(0, -1))).toBe("KEY_MALFORMED");
+    expect(await outcome(bytes.subarray(0, -1))).toBe("KEY_MALFORMED");
   });
 
-  it("refuses a file without one of its sections, and one that is too short or too long", () => {
+  it("refuses a file without one of its sections, and one that is too short or too long", async () => {
     for (const type of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
       const damages = {
         dropped: file.with(type, () => undefined),
@@ -74,14 +86,14 @@ describe("worker / zkey", () => {
         long: file.with(type, (section) => Buffer.concat([section, new Uint8Array(1)])),
       };
       for (const [name, damaged] of Object.entries(damages)) {
-        expect(outcome(damaged), `section ${type} ${name}`).toBe("KEY_MALFORMED");
+        expect(await outcome(damaged), `section ${type} ${name}`).toBe("KEY_MALFORMED");
       }
     }
-    expect(outcome(file.with(CONTRIBUTIONS, () => undefined))).toBe("KEY_MALFORMED");
-    expect(outcome(file.with(CONTRIBUTIONS, (s) => s.subarray(0, 67)))).toBe("KEY_MALFORMED");
+    expect(await outcome(file.with(CONTRIBUTIONS, () => undefined))).toBe("KEY_MALFORMED");
+    expect(await outcome(file.with(CONTRIBUTIONS, (s) => s.subarray(0, 67)))).toBe("KEY_MALFORMED");
   });
 
-  it("refuses another proof system, another curve and other element sizes", () => {
+  it("refuses another proof system, another curve and other element sizes", async () => {
     const damages = {
       plonk: file.withWord(1, 0, 2),
       n8q: file.withWord(HEADER, AT.n8q, 48),
@@ -90,17 +102,17 @@ describe("worker / zkey", () => {
       r: file.withBytes(HEADER, AT.r, toBytesLE(BASE_FIELD)),
     };
     for (const [name, damaged] of Object.entries(damages)) {
-      expect(outcome(damaged), name).toBe("KEY_MALFORMED");
+      expect(await outcome(damaged), name).toBe("KEY_MALFORMED");
     }
   });
 
-  it("refuses counts that do not fit, and a domain that is not a power of two", () => {
+  it("refuses counts that do not fit, and a domain that is not a power of two", async () => {
     const wild = [0, 1, 2, 30, 33, 0x7fff_ffff, 0xffff_ffff];
     for (const offset of [AT.nVars, AT.nPublic, AT.domainSize]) {
       for (const value of wild) {
         if (offset === AT.nPublic && value === 2) continue;
         const damaged = file.withWord(HEADER, offset, value);
-        expect(outcome(damaged), `${value} at ${offset}`).toBe("KEY_MALFORMED");
+        expect(await outcome(damaged), `${value} at ${offset}`).toBe("KEY_MALFORMED");
       }
     }
   });
@@ -111,7 +123,7 @@ describe("worker / zkey", () => {
     expect(() => parseZkey(damaged)).toThrow("domain size 24");
   });
 
-  it("refuses wild coefficients: count, matrix, constraint, signal, value", () => {
+  it("refuses wild coefficients: count, matrix, constraint, signal, value", async () => {
     const damages = {
       "count + 1": file.with(COEFFICIENTS, (section) => {
         const view = new DataView(section.buffer);
@@ -127,11 +139,11 @@ describe("worker / zkey", () => {
       "value = r": file.withBytes(COEFFICIENTS, 16, toBytesLE(SCALAR_FIELD)),
     };
     for (const [name, damaged] of Object.entries(damages)) {
-      expect(outcome(damaged), name).toBe("KEY_MALFORMED");
+      expect(await outcome(damaged), name).toBe("KEY_MALFORMED");
     }
   });
 
-  it("refuses a point off the curve in any section, at its beginning and its end", () => {
+  it("refuses a point off the curve in any section, at its beginning and its end", async () => {
     const off = { x: 1n, y: 3n };
     for (const [type, size] of [
       [IC, 64],
@@ -143,46 +155,52 @@ describe("worker / zkey", () => {
     ] as const) {
       const point = size === 64 ? g1Bytes(off) : g2Bytes({ x: [1n, 0n], y: [3n, 0n] });
       for (const at of [0, file.section(type).length - size]) {
-        expect(outcome(file.withBytes(type, at, point)), `section ${type} at ${at}`).toBe(
+        expect(await outcome(file.withBytes(type, at, point)), `section ${type} at ${at}`).toBe(
           "KEY_MALFORMED",
         );
       }
     }
     for (const at of [AT.alpha1, BETA1, DELTA1]) {
-      expect(outcome(file.withBytes(HEADER, at, g1Bytes(off))), `header ${at}`).toBe(
+      expect(await outcome(file.withBytes(HEADER, at, g1Bytes(off))), `header ${at}`).toBe(
         "KEY_MALFORMED",
       );
     }
     for (const at of [BETA2, GAMMA2, DELTA2]) {
       const point = g2Bytes({ x: [1n, 0n], y: [3n, 0n] });
-      expect(outcome(file.withBytes(HEADER, at, point)), `header ${at}`).toBe("KEY_MALFORMED");
+      expect(await outcome(file.withBytes(HEADER, at, point)), `header ${at}`).toBe(
+        "KEY_MALFORMED",
+      );
     }
   });
 
-  it("refuses coordinates that are not canonical, though they name a point of the curve", () => {
+  it("refuses coordinates that are not canonical, though they name a point of the curve", async () => {
     for (const type of [IC, 5, 6, 7, 8, 9]) {
       // The first coordinate that is not part of a point at infinity, in another spelling.
       const section = file.section(type);
       const at = 32 * Math.floor(section.findIndex((byte) => byte !== 0) / 32);
       const aliased = addLE(section.subarray(at, at + 32), BASE_FIELD);
-      expect(outcome(file.withBytes(type, at, aliased)), `section ${type}`).toBe("KEY_MALFORMED");
+      expect(await outcome(file.withBytes(type, at, aliased)), `section ${type}`).toBe(
+        "KEY_MALFORMED",
+      );
     }
     for (const at of [AT.alpha1, BETA1, BETA2, GAMMA2, DELTA1, DELTA2]) {
       const point = file.section(HEADER).slice(at, at + 32);
       const aliased = addLE(point, BASE_FIELD);
-      expect(outcome(file.withBytes(HEADER, at, aliased)), `header ${at}`).toBe("KEY_MALFORMED");
+      expect(await outcome(file.withBytes(HEADER, at, aliased)), `header ${at}`).toBe(
+        "KEY_MALFORMED",
+      );
     }
   });
 
-  it("refuses infinity for alpha, beta, gamma and delta, and accepts it in the sections", () => {
+  it("refuses infinity for alpha, beta, gamma and delta, and accepts it in the sections", async () => {
     for (const at of [AT.alpha1, BETA2, GAMMA2, DELTA2]) {
       const zero = at === AT.alpha1 ? g1Bytes(G1.infinity) : g2Bytes(G2.infinity);
-      expect(outcome(file.withBytes(HEADER, at, zero)), `header ${at}`).toBe("KEY_MALFORMED");
+      expect(await outcome(file.withBytes(HEADER, at, zero)), `header ${at}`).toBe("KEY_MALFORMED");
     }
     for (const type of [5, 6, 8, 9]) {
-      expect(outcome(file.withBytes(type, 0, g1Bytes(G1.infinity)))).toBe("accepted");
+      expect(await outcome(file.withBytes(type, 0, g1Bytes(G1.infinity)))).toBe("accepted");
     }
-    expect(outcome(file.withBytes(7, 0, g2Bytes(G2.infinity)))).toBe("accepted");
+    expect(await outcome(file.withBytes(7, 0, g2Bytes(G2.infinity)))).toBe("accepted");
   });
 });
 

@@ -1,4 +1,5 @@
 /** The memory of a key while it is being filled. */
+import { WorkError } from "../../errors.ts";
 import { ELEMENT_BYTES } from "../../field.ts";
 import type { VectorField } from "../../kernels/vector-field.ts";
 import {
@@ -16,7 +17,7 @@ import { grow, Region } from "./region.ts";
 const STAGE_ELEMENTS = 1024;
 
 export class KeyMemory {
-  readonly memory = new WebAssembly.Memory({ initial: 16, maximum: MAX_PAGES, shared: true });
+  readonly memory = newMemory();
   readonly region = new Region(FIRST_FREE);
   readonly kernels: Kernels;
   readonly fields: Fields;
@@ -24,6 +25,7 @@ export class KeyMemory {
   readonly factor: number;
   readonly #stage: number;
 
+  /** @throws WorkError KEY_REFUSED if this process has no room for another memory. */
   constructor(compiled: CompiledKernels) {
     this.kernels = instantiate(compiled, this.memory, true);
     this.fields = fieldsOf(compiled.options);
@@ -66,5 +68,18 @@ export class KeyMemory {
       k.scaleR(this.#stage, this.#stage, this.factor, quads);
       k.packR(at, this.#stage, some);
     }
+  }
+}
+
+function newMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 16, maximum: MAX_PAGES, shared: true });
+  } catch (cause) {
+    throw new WorkError(
+      "KEY_REFUSED",
+      "no address space is left for another key: each takes 4 GiB of it; release keys, or raise the limit (ulimit -v)",
+      {},
+      { cause },
+    );
   }
 }
