@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import * as snarkjs from "snarkjs";
@@ -230,6 +230,18 @@ describe("circuits / setup / dev", () => {
       }
     },
   );
+
+  it("refuses an R1CS of more than 4 GiB unread", async () => {
+    const r1csPath = join(multiplier.folder, "large.r1cs");
+    await writeFile(r1csPath, "r1cs");
+    await truncate(r1csPath, 2 ** 32 + 1);
+    const zkeyPath = join(multiplier.folder, "large.zkey");
+    await expect(writeDevKey({ r1csPath, zkeyPath, seed: "x" })).rejects.toMatchObject({
+      code: "KEY_REFUSED",
+      message: expect.stringMatching(/4294967297 bytes, expected at most 4294967296/),
+    });
+    await rm(r1csPath);
+  });
 
   it("refuses a circuit that the kernels' memory does not hold, before any file is made", async () => {
     const before = await readdir(multiplier.folder);
