@@ -80,7 +80,7 @@ export class FunctionWriter {
     this.#statements.push(...statements);
   }
 
-  set<T extends ValueType>(local: Local<T>, value: Expr<T>): void {
+  set<T extends ValueType>(local: Local<T>, value: Expr<NoInfer<T>>): void {
     this.do([...value.code, 0x21, ...unsigned(local.index)]);
   }
 
@@ -315,7 +315,7 @@ export function callOf<T extends ValueType>(
 export function select<T extends ValueType>(
   condition: Expr<"i32">,
   a: Expr<T>,
-  b: Expr<T>,
+  b: Expr<NoInfer<T>>,
 ): Expr<T> {
   return expr(a.type, a.code, b.code, condition.code, 0x1b);
 }
