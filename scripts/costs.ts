@@ -1,7 +1,8 @@
 /**
- * Recomputes test/snapshots/constraints.json.
+ * Recomputes test/snapshots/constraints.json and proofs.json.
  *
- *   npm run costs              templates and the circuits that every build compiles: about a minute
+ *   npm run costs              proofs, templates and the circuits that every build compiles: about a minute
+ *   npm run costs -- --proofs  proofs only: seconds
  *   npm run costs -- --all     the large circuits and the marginal costs too: about fifteen minutes, 2 GB
  *   … --circom PATH            with a native circom; it gives the same counts, faster
  *
@@ -10,6 +11,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { snapshotCosts } from "../bench/proof-costs.ts";
 import { circuitCosts, marginalCosts, templateCosts, templatesDigest } from "../circuits/costs.ts";
 import { CIRCUITS } from "../circuits/parameters.ts";
 
@@ -24,8 +26,33 @@ const MARGINAL = [
 const root = join(import.meta.dirname, "..");
 const snapshotPath = join(root, "test/snapshots/constraints.json");
 const { values: flags } = parseArgs({
-  options: { all: { type: "boolean", default: false }, circom: { type: "string" } },
+  options: {
+    all: { type: "boolean", default: false },
+    proofs: { type: "boolean", default: false },
+    circom: { type: "string" },
+  },
 });
+
+const proofs = await snapshotCosts(root);
+for (const [id, costs] of Object.entries(proofs)) {
+  const { quotient, a, b2, c } = costs;
+  const inQuotient = quotient.sparseProducts + quotient.pointwise + quotient.transforms;
+  const parts = [
+    `quotient ${inQuotient.toLocaleString("en")}`,
+    `A ${a.multiplications.toLocaleString("en")}`,
+    `B ${b2.multiplications.toLocaleString("en")}`,
+    `C ${(c.multiplications + c.scaling).toLocaleString("en")}`,
+  ];
+  const sum = costs.multiplications.toLocaleString("en");
+  console.log(`${id}: ${sum} field multiplications a proof (${parts.join(", ")})`);
+}
+await writeFile(
+  join(root, "test/snapshots/proofs.json"),
+  `${JSON.stringify(proofs, undefined, 2)}\n`,
+);
+// Compiling circuits takes longer.
+if (flags.proofs) process.exit();
+
 const options = flags.circom === undefined ? {} : { circomPath: flags.circom };
 
 const old = await readFile(snapshotPath, "utf8").then(JSON.parse, () => ({}));
