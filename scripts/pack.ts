@@ -101,7 +101,7 @@ const toDts = (path: string): string => path.replace(/\.ts$/, ".d.ts");
 
 /** Names of modules in import, export, dynamic import, require and resolve, then in URLs of threads. */
 const IMPORTED =
-  /(?:\bfrom\s*|\bimport\s*\(?\s*|\bimport\.meta\.resolve\(\s*|\brequire(?:\.resolve)?\(\s*|\bmoduleUrl\(new URL\(\s*)"([^"\n]+)"/g;
+  /(?:\bfrom\s+|\bimport\s*\(?\s*|\bimport\.meta\.resolve\(\s*|\brequire(?:\.resolve)?\(\s*|\bmoduleUrl\(new URL\(\s*)"([^"\n]+)"/g;
 
 /** All emitted files that the given ones lead to, themselves included, and the packages they load. */
 async function reach(dir: string, starts: readonly string[]) {
