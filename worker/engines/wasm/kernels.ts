@@ -33,7 +33,6 @@ const CONSTANTS = 1024;
 /** The first address that constants leave free. */
 export const FIRST_FREE = 65536;
 
-
 /** Representations of field elements. */
 export type Representation = "fma" | "extmul";
 
