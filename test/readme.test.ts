@@ -87,7 +87,7 @@ describe("README's calls", () => {
       "docs/examples/prove.ts",
       service.address,
     ]);
-    expect(output).toMatch(/proved by \w+\ncommitBlock calldata: \d{3} bytes/);
+    expect(output).toMatch(/proved by wasm \(.+\)\ncommitBlock calldata: \d{3} bytes/);
     expect(code).toBe(0);
   });
 });
