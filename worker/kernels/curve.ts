@@ -296,7 +296,10 @@ export function writeCurveKernels(
     );
   });
 
-  /** products(d, products, chain, quads): the running products of `forward` over quads alone. */
+  /**
+   * products(d, products, chain, quads): the running products of `forward` over quads alone; in Fq2
+   * reduced ones, as `forward` leaves them.
+   */
   module.define(
     `products${degree}`,
     ["i32", "i32", "i32", "i32"],

@@ -129,7 +129,9 @@ class CurveInstance extends VectorInstance {
     return { x: this.coordinate(lane), y: this.coordinate(lane + this.sizes.quad) };
   }
 
-  kernel(name: "gatherPacked" | "gatherLanes" | "expand" | "touch"): (...args: number[]) => number {
+  kernel(
+    name: "gatherPacked" | "gatherLanes" | "expand" | "regroup" | "touch",
+  ): (...args: number[]) => number {
     return this.kernels[`${name}${this.degree}`];
   }
 
@@ -167,14 +169,31 @@ class CurveInstance extends VectorInstance {
     const products = this.take(quad * quads);
     const chain = this.take(quad);
     const blocks = this.take(block * quads);
-    for (const lane of [0, 1, 2, 3]) this.putCoordinate(chain + 8 * lane, this.twin.one);
-    this.kernels[`forward${this.degree}`](sums, products, chain, quads);
-    for (const lane of [0, 1, 2, 3]) {
-      const at = chain + 8 * lane;
-      this.putCoordinate(at, this.twin.inverse(this.coordinate(at)));
-    }
+    this.#withInverse(chain, () => {
+      this.kernels[`forward${this.degree}`](sums, products, chain, quads);
+    });
     this.backward(backward, sums, products, chain, blocks, quads);
     return Array.from({ length: 4 * quads }, (_, i) => this.laneAt(blocks, i));
+  }
+
+  /** Adds the points of blocks at `b` to those at `a`, lane by lane. */
+  addRows(a: number, b: number, quads: number): void {
+    const { quad, block } = this.sizes;
+    const [d, products] = [this.take(quad * quads), this.take(quad * quads)];
+    const chain = this.take(quad);
+    this.#withInverse(chain, () => {
+      this.kernels[`forwardRows${this.degree}`](a, b, d, products, chain, quads);
+    });
+    const ends = [a + block * quads, b + block * quads, d + quad * quads, products + quad * quads];
+    this.kernels[`backwardRows${this.degree}`](...ends, chain, quads);
+  }
+
+  /** Multiplies up from 1, then inverts. */
+  #withInverse(chain: number, multiply: () => void): void {
+    const lanes = [0, 8, 16, 24].map((lane) => chain + lane);
+    for (const lane of lanes) this.putCoordinate(lane, this.twin.one);
+    multiply();
+    for (const lane of lanes) this.putCoordinate(lane, this.twin.inverse(this.coordinate(lane)));
   }
 
   backward(
@@ -372,6 +391,78 @@ function suite(bench: CurveInstance): void {
     );
   });
 
+  it("adds row after row to a row of points", () => {
+    const quads = fc.integer({ min: 1, max: 3 });
+    const rows = quads.chain((n) => {
+      const row = fc.array(fc.tuple(point, sign), { minLength: 4 * n, maxLength: 4 * n });
+      return fc.array(row, { minLength: 6, maxLength: 6 });
+    });
+    fc.assert(
+      fc.property(rows, (all) => {
+        bench.clear();
+        const n = (all[0] as unknown[]).length / 4;
+        const blocks = all.map((row) => {
+          const addresses = bench.pack(row.map(([p]) => p));
+          const out = bench.take(sizes.block * n);
+          const entries = row.map(([, s], i) => (addresses[i] as number) | s);
+          bench.kernel("expand")(bench.list(entries), out, n);
+          return out;
+        });
+        const values = all.map((row) => row.map(([p, s]) => signed(p, s)));
+        let sums = values[0] as Point[];
+        for (let r = 1; r < 6; r++) {
+          const next = values[r] as Point[];
+          if (next.some((p, i) => !isOpen(p, sums[i] as Point))) continue;
+          bench.addRows(blocks[0] as number, blocks[r] as number, n);
+          sums = sums.map((sum, i) => twin.sum(sum, next[i] as Point));
+          expect(sums.map((_, i) => bench.point(bench.laneAt(blocks[0] as number, i)))).toEqual(
+            sums,
+          );
+          // The other row is as it was.
+          expect(next.map((_, i) => bench.point(bench.laneAt(blocks[r] as number, i)))).toEqual(
+            next,
+          );
+        }
+        // Lanes from anywhere, side by side.
+        const picks = sums.map((_, i) => (i * 7) % sums.length);
+        const out = bench.take(sizes.block * n);
+        const lanes = picks.map((i) => bench.laneAt(blocks[0] as number, i));
+        bench.kernel("regroup")(bench.list(lanes), out, n);
+        expect(picks.map((_, i) => bench.point(bench.laneAt(out, i)))).toEqual(
+          picks.map((i) => sums[i]),
+        );
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("multiplies up a run of coordinates", () => {
+    const quads = fc.integer({ min: 1, max: 4 });
+    const run = quads.chain((n) => fc.array(coordinate, { minLength: 4 * n, maxLength: 4 * n }));
+    fc.assert(
+      fc.property(run, (values) => {
+        bench.clear();
+        const n = values.length / 4;
+        const [d, products] = [bench.take(sizes.quad * n), bench.take(sizes.quad * n)];
+        const chain = bench.take(sizes.quad);
+        const laneAt = (address: number, i: number) =>
+          address + sizes.quad * Math.floor(i / 4) + 8 * (i % 4);
+        values.forEach((value, i) => {
+          bench.putCoordinate(laneAt(d, i), value);
+        });
+        for (let lane = 0; lane < 4; lane++) bench.putCoordinate(laneAt(chain, lane), twin.one);
+        bench.kernels[`products${degree}`](d, products, chain, n);
+        const running = [twin.one, twin.one, twin.one, twin.one];
+        values.forEach((value, i) => {
+          expect(bench.coordinate(laneAt(products, i))).toEqual(running[i % 4]);
+          running[i % 4] = twin.mul(running[i % 4] as Coordinate, value);
+        });
+        expect(running.map((_, lane) => bench.coordinate(laneAt(chain, lane)))).toEqual(running);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it("adds on the curve as the groups do", () => {
     const group = degree === 1 ? G1 : G2;
     const multiples = [1n, 2n, 5n, 7n, Q % 1000n, 12345n, -3n, -4n].map((k) => {
@@ -480,6 +571,13 @@ function suite(bench: CurveInstance): void {
           gathered.map((value, lane) => twin.mul(value, chainBefore[lane] as Coordinate)),
         );
         expect(read(sums + 2 * sizes.quad)).toEqual(gathered);
+        if (degree === 2) {
+          // Reduced, and written back, so that values stay small over a chain.
+          for (const lane of lanes.flatMap((at) => [at, at + bench.component])) {
+            const limbs = bench.limbs(fq, sums + 2 * sizes.quad + lane);
+            expect(isNormalised(fq, limbs, 0.501)).toBe(true);
+          }
+        }
       }),
       { numRuns: 200 },
     );

@@ -210,6 +210,61 @@ describeOnPaths("worker / kernels / entries", (path) => {
     );
   });
 
+  it("sorts segments by their size, longer ones than counted as one size", () => {
+    const most = 5;
+    fc.assert(
+      fc.property(segments, (all) => {
+        const { starts } = layOut(all);
+        const counts = bench.take(4 * (most + 1));
+        const order = bench.take(4 * all.length + 64);
+        k.countSizes(starts, all.length, counts, most);
+        const sizes = all.map((segment) => Math.min(segment.length, most));
+        const expected = Array.from(
+          { length: most + 1 },
+          (_, size) => sizes.filter((other) => other === size).length,
+        );
+        expect(bench.words(counts, most + 1)).toEqual(expected);
+        let position = 0;
+        expected.forEach((count, size) => {
+          bench.u32[counts / 4 + size] = position;
+          position += count;
+        });
+        k.placeSegments(starts, all.length, counts, most, order);
+        // The order of equal ones stays.
+        const sorted = [...all.keys()].sort((a, b) => (sizes[a] as number) - (sizes[b] as number));
+        expect(bench.words(order, all.length)).toEqual(sorted);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("lays the pairs of segments of one size out in rows", () => {
+    const shape = fc
+      .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 7 }))
+      .chain(([quads, size]) => {
+        const segment = fc.array(fc.nat({ max: 2 ** 31 }), { minLength: size, maxLength: size });
+        const used = fc.array(segment, { minLength: 4 * quads, maxLength: 4 * quads });
+        return fc.tuple(fc.constant(size), used, fc.array(segment, { maxLength: 3 }));
+      });
+    fc.assert(
+      fc.property(shape, ([size, used, others]) => {
+        // In memory those not used come first, and the order is backward.
+        const all = [...others, ...used];
+        const order = used.map((_, i) => all.length - 1 - i);
+        const { entries, starts, list, singles } = layOut(all);
+        const quads = used.length / 4;
+        k.rowPairs(bench.list(order), starts, entries, quads, size, list, singles);
+        const rows = Array.from({ length: size >> 1 }, (_, j) =>
+          order.flatMap((s) => (all[s] as number[]).slice(2 * j, 2 * j + 2)),
+        );
+        expect(bench.words(list, used.length * 2 * (size >> 1))).toEqual(rows.flat());
+        const left = size % 2 === 1 ? order.map((s) => (all[s] as number[]).at(-1)) : [];
+        expect(bench.words(singles, left.length)).toEqual(left);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it("collects the only points of segments in lanes side by side", () => {
     const present = fc.array(fc.boolean(), { minLength: 1, maxLength: 11 });
     fc.assert(

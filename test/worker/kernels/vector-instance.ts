@@ -27,8 +27,9 @@ const whyNoFma = await chooseKernels({ kernels: "fma", revectorize: false }, asy
 
 /**
  * Checked builds trap when a number leaves its bounds. Where V8 has no revectorizer, or the processor
- * no 256-bit vectors, "revectorized" runs the same code in 128-bit vectors (`revectorizer.test.ts`
- * looks whether it is packed).
+ * no 256-bit vectors, "revectorized" runs the same code in 128-bit vectors (`paths.test.ts` looks
+ * whether it is packed). Each path is a module of its own even where two have the same code, because
+ * their options are part of its bytes: V8 compiles equal bytes once.
  */
 export const PATHS: readonly Path[] = [
   pathOf("fma, revectorized", { representation: "fma", revectorize: true }),
