@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { referenceEngine } from "../../worker/engines/reference.ts";
-import { openWasm } from "../../worker/engines/wasm.ts";
+import { compileKernels, type Representation } from "../../worker/engines/wasm/kernels.ts";
+import { openWasm, WasmEngine } from "../../worker/engines/wasm.ts";
 import { conformance, type EngineUnderTest } from "./conformance.ts";
 
 const ENGINES: Record<string, EngineUnderTest> = {
@@ -17,7 +18,16 @@ const ENGINES: Record<string, EngineUnderTest> = {
     open: () => openWasm({ kernels: "extmul" }),
     isFast: true,
   },
+  "wasm, FMA kernels that trap out of bounds": { open: () => openChecked("fma"), isFast: true },
+  "wasm, plain SIMD kernels that trap out of bounds": {
+    open: () => openChecked("extmul"),
+    isFast: true,
+  },
 };
+
+async function openChecked(representation: Representation): Promise<WasmEngine> {
+  return new WasmEngine(compileKernels({ representation, revectorize: false, checked: true }), 0);
+}
 
 for (const [name, engine] of Object.entries(ENGINES)) {
   describe(`worker / engine ${name}`, () => conformance(engine));
