@@ -14,8 +14,11 @@ export function functionBody<P extends Locals>(
 ): Uint8Array {
   const f = new FunctionWriter("", 0, parameters, results);
   write(f, ...(parameters.map((type, i) => new Local(type, i)) as P));
-  const [, locals = [], code = []] = f.body();
-  return Uint8Array.from([...locals, ...code]);
+  const [, locals, code] = f.body();
+  const bytes = new Uint8Array(locals.length + code.length);
+  bytes.set(locals);
+  bytes.set(code, locals.length);
+  return bytes;
 }
 
 /** A function of the program, to be called. */

@@ -53,7 +53,11 @@ export class FunctionWriter {
   readonly parameters: readonly ValueType[];
   readonly results: readonly ValueType[];
   readonly #locals: ValueType[] = [];
-  #statements: Statement[] = [];
+  /** The body so far: bytes, because a kernel's as numbers would be some ten times as much. */
+  #code = new Uint8Array(256);
+  #length = 0;
+  /** Where statements go while `capture` is under way. */
+  #captured: Statement[] | undefined;
 
   constructor(
     name: string,
@@ -77,7 +81,8 @@ export class FunctionWriter {
   }
 
   do(...statements: Statement[]): void {
-    this.#statements.push(...statements);
+    if (this.#captured !== undefined) this.#captured.push(...statements);
+    else for (const statement of statements) this.#append(statement);
   }
 
   set<T extends ValueType>(local: Local<T>, value: Expr<NoInfer<T>>): void {
@@ -139,29 +144,41 @@ export class FunctionWriter {
 
   /** The statements that `write` writes, taken out again, for somebody who wants to arrange them. */
   capture(write: () => void): Statement[] {
-    const outer = this.#statements;
+    const outer = this.#captured;
     const inner: Statement[] = [];
-    this.#statements = inner;
+    this.#captured = inner;
     try {
       write();
     } finally {
-      this.#statements = outer;
+      this.#captured = outer;
     }
     return inner;
   }
 
-  /** The body's bytes, locals and size included. */
-  body(): Chunks {
-    const locals: number[] = [];
+  /** The body's bytes: size, locals, code. */
+  body(): readonly [size: Bytes, locals: Bytes, code: Bytes] {
+    const locals: number[] = [...unsigned(this.#locals.length)];
     for (const type of this.#locals) locals.push(1, TYPE_CODE[type]);
-    const head = [...unsigned(this.#locals.length), ...locals];
-    const code = this.#statements.flat();
-    code.push(0x0b);
-    return [unsigned(head.length + code.length), head, code];
+    const code = new Uint8Array(this.#length + 1);
+    code.set(this.#code.subarray(0, this.#length));
+    code[this.#length] = 0x0b; // end
+    return [unsigned(locals.length + code.length), locals, code];
+  }
+
+  #append(statement: Statement): void {
+    const length = this.#length + statement.length;
+    if (length > this.#code.length) {
+      const larger = new Uint8Array(2 * length);
+      larger.set(this.#code.subarray(0, this.#length));
+      this.#code = larger;
+    }
+    this.#code.set(statement, this.#length);
+    this.#length = length;
   }
 }
 
-type Chunks = readonly (readonly number[])[];
+type Bytes = ArrayLike<number>;
+type Chunks = readonly Bytes[];
 
 export interface ModuleOptions {
   /** Told apart from modules of the same code: V8 compiles equal bytes once, whatever the flags. */
@@ -223,7 +240,7 @@ function section(id: number, content: Chunks): Chunks {
   return [[id, ...unsigned(length)], ...content];
 }
 
-function vector(items: Chunks): number[] {
+function vector(items: readonly (readonly number[])[]): number[] {
   return [...unsigned(items.length), ...items.flat()];
 }
 
