@@ -9,7 +9,7 @@
  * points around and computing with them ask for opposite kinds of code:
  *
  *     gather    points from their records into blocks of four additions: {x1, y1, D, N}
- *               with D = x2 - x1, N = y2 - y1
+ *               with D = x2 - x1, N = y2 - y1 (`gather.ts`)
  *     forward   running products of the D, one chain for each of the four lanes
  *     (inverse) of the four products: elsewhere
  *     backward  from the last block to the first: 1/D, lambda, x3, y3
@@ -24,16 +24,17 @@
  * 64), or a lane's address.
  *
  * No kernel here looks whether D is 0: the driver sees it in the inverse (`msm.ts`).
+ *
+ * **Bounds** of values, in units of q, by the narrower of the two representations (`fma-field.ts`: a
+ * product is at most 0.38 |a| |b| + 0.5, and may be 2.6). In Fq, |D| <= 1.5 (a packed x and a lane's)
+ * gives running products of 1.17 and inverses of 1.02, so that with |N| <= 2 lambda is at most 1.28
+ * and x3 3.2 before it is reduced. In Fq2 the sizes are those of complex numbers, a product at most 0.38 |a| |b| + 0.71 and
+ * each of its parts 0.38 |a| |b| + 0.5: |D| <= 0.71 (reduced, without which this would not close)
+ * gives 0.97 and 1.07, with |N| <= 2.83 lambda 1.85, its square's parts 1.8, and x3's 4.3.
  */
-import { type Expr, type FunctionWriter, i32, i64, type Local, v128 } from "./emitter.ts";
-import {
-  type Arithmetic,
-  type Element,
-  type KernelWriter,
-  LIMB_STRIDE,
-  type Variable,
-  type VectorField,
-} from "./vector-field.ts";
+import { type FunctionWriter, i32, i64 } from "./emitter.ts";
+import { Extension } from "./extension.ts";
+import { type KernelWriter, LIMB_STRIDE, type VectorField } from "./vector-field.ts";
 
 export type Degree = 1 | 2;
 
@@ -54,94 +55,8 @@ export function pointSizes(field: VectorField, degree: Degree): PointSizes {
   return { packed: 64 * degree, quad, block: 2 * quad, sums: 4 * quad };
 }
 
-/** Bytes of a packed coordinate's component. */
-const COMPONENT_BYTES = 32;
 /** Lanes in a quad. */
 const LANES = 4;
-
-/** A coordinate: one element in G1, two in G2. */
-type Coordinate = readonly Element[];
-type CoordinateVariable = readonly Variable[];
-
-/** Fq or Fq2 for one half, on top of the arithmetic in Fq. */
-class Extension {
-  readonly fq: Arithmetic;
-  readonly #degree: Degree;
-  readonly #quadBytes: number;
-  readonly #negated: Variable;
-  readonly #real: Variable;
-
-  constructor(fq: Arithmetic, degree: Degree, componentBytes: number) {
-    this.fq = fq;
-    this.#degree = degree;
-    this.#quadBytes = componentBytes;
-    this.#negated = fq.variable();
-    this.#real = fq.variable();
-  }
-
-  variable(): CoordinateVariable {
-    return Array.from({ length: this.#degree }, () => this.fq.variable());
-  }
-
-  load(address: Expr<"i32">, offset: number): Coordinate {
-    return this.#components((c) => this.fq.load(address, offset + c * this.#quadBytes));
-  }
-
-  store(address: Expr<"i32">, offset: number, value: Coordinate): void {
-    value.forEach((component, c) => {
-      this.fq.store(address, offset + c * this.#quadBytes, component);
-    });
-  }
-
-  set(dst: CoordinateVariable, value: Coordinate): void {
-    dst.forEach((variable, c) => {
-      this.fq.set(variable, at(value, c));
-    });
-  }
-
-  add(a: Coordinate, b: Coordinate): Coordinate {
-    return this.#components((c) => this.fq.add(at(a, c), at(b, c)));
-  }
-
-  sub(a: Coordinate, b: Coordinate): Coordinate {
-    return this.#components((c) => this.fq.sub(at(a, c), at(b, c)));
-  }
-
-  reduce(x: CoordinateVariable): void {
-    for (const component of x) this.fq.reduce(component);
-  }
-
-  /** (a0 + a1 u)(b0 + b1 u) = a0 b0 + (-a1) b1 + (a0 b1 + a1 b0) u: two reductions. */
-  mul(dst: CoordinateVariable, a: Coordinate, b: Coordinate): void {
-    if (this.#degree === 1) {
-      this.fq.mul(at(dst, 0), at(a, 0), at(b, 0));
-      return;
-    }
-    this.fq.set(this.#negated, at(a, 1));
-    this.fq.set(this.#negated, this.fq.neg(this.#negated));
-    this.fq.mulSum(this.#real, at(a, 0), at(b, 0), this.#negated, at(b, 1));
-    this.fq.mulSum(at(dst, 1), at(a, 0), at(b, 1), at(a, 1), at(b, 0));
-    this.fq.set(at(dst, 0), this.#real);
-  }
-
-  /** (a0 + a1)(a0 - a1) + 2 a0 a1 u. `dst` may not be the operand. */
-  square(dst: CoordinateVariable, a: Coordinate): void {
-    if (this.#degree === 1) {
-      this.fq.square(at(dst, 0), at(a, 0));
-      return;
-    }
-    const [sum, difference] = [this.#real, this.#negated];
-    this.fq.set(sum, this.fq.add(at(a, 0), at(a, 1)));
-    this.fq.set(difference, this.fq.sub(at(a, 0), at(a, 1)));
-    this.fq.mul(at(dst, 0), sum, difference);
-    this.fq.set(sum, this.fq.add(at(a, 0), at(a, 0)));
-    this.fq.mul(at(dst, 1), sum, at(a, 1));
-  }
-
-  #components(component: (c: number) => Element): Coordinate {
-    return Array.from({ length: this.#degree }, (_, c) => component(c));
-  }
-}
 
 /**
  * Writes the kernels of one group into a module; their names end in the degree.
@@ -154,7 +69,7 @@ export function writeCurveKernels(
   degree: Degree,
   long = field,
 ): void {
-  const { packed, quad, block, sums } = pointSizes(field, degree);
+  const { quad, block, sums } = pointSizes(field, degree);
   const { module } = writer;
   const componentBytes = field.limbs * LIMB_STRIDE;
   const halvesOf = (f: FunctionWriter, over = field): readonly [Extension, Extension] => {
@@ -164,137 +79,6 @@ export function writeCurveKernels(
       new Extension(high, degree, componentBytes),
     ];
   };
-
-  /**
-   * touch(list, quads) -> anything. Reads the packed points of the next 4 * quads pairs and does
-   * nothing with them. With so little in the loop, the processor has many cache misses under way at
-   * once, which it cannot when `gatherPacked` waits for them; returns a value so that no compiler
-   * drops the loads.
-   */
-  module.define(`touch${degree}`, ["i32", "i32"], ["i32"], (f, list, quads) => {
-    const any = f.local("i32");
-    const entry = f.local("i32");
-    f.loop(
-      () => {
-        for (let k = 0; k < 2 * LANES; k++) {
-          f.set(entry, i32.and(i32.load(list, 4 * k), i32.const(-2)));
-          for (let offset = 0; offset < packed; offset += 64) {
-            f.set(any, i32.or(any, i32.load(entry, offset)));
-          }
-        }
-        f.advance(list, 8 * LANES);
-        f.advance(quads, -1);
-      },
-      () => quads,
-    );
-    f.result(any);
-  });
-
-  /** gatherPacked(list, sums, quads): 4 * quads pairs of packed points. */
-  module.define(`gatherPacked${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
-    const parts = halvesOf(f).map(({ fq }) => ({
-      fq,
-      first: new PackedReader(f, fq),
-      second: new PackedReader(f, fq),
-      x1: fq.variable(),
-      x2: fq.variable(),
-    }));
-    f.loop(
-      () => {
-        for (const { fq, first, second, x1, x2 } of parts) {
-          const start = 16 * fq.half;
-          first.open(list, [start, start + 8]);
-          second.open(list, [start + 4, start + 12]);
-          for (let c = 0; c < 2 * degree; c++) {
-            first.read(x1, c, c >= degree);
-            second.read(x2, c, c >= degree);
-            fq.store(out, c * componentBytes, x1);
-            fq.store(out, 2 * quad + c * componentBytes, fq.sub(x2, x1));
-          }
-        }
-        f.advance(list, 8 * LANES);
-        f.advance(out, sums);
-        f.advance(quads, -1);
-      },
-      () => quads,
-    );
-  });
-
-  /** expand(list, blocks, quads): 4 * quads packed points into lanes. */
-  module.define(`expand${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
-    const parts = halvesOf(f).map(({ fq }) => ({
-      fq,
-      point: new PackedReader(f, fq),
-      x: fq.variable(),
-    }));
-    f.loop(
-      () => {
-        for (const { fq, point, x } of parts) {
-          point.open(list, [8 * fq.half, 8 * fq.half + 4]);
-          for (let c = 0; c < 2 * degree; c++) {
-            point.read(x, c, c >= degree);
-            fq.store(out, c * componentBytes, x);
-          }
-        }
-        f.advance(list, 4 * LANES);
-        f.advance(out, block);
-        f.advance(quads, -1);
-      },
-      () => quads,
-    );
-  });
-
-  /** gatherLanes(list, sums, quads): 4 * quads pairs of lanes. */
-  module.define(`gatherLanes${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
-    const halves = halvesOf(f);
-    const first = f.locals("i32", LANES);
-    const second = f.locals("i32", LANES);
-    const x1 = f.local("v128");
-    f.loop(
-      () => {
-        for (let k = 0; k < LANES; k++) {
-          f.set(at(first, k), i32.load(list, 8 * k));
-          f.set(at(second, k), i32.load(list, 8 * k + 4));
-        }
-        for (let i = 0; i < 2 * degree * field.limbs; i++) {
-          const offset = LIMB_STRIDE * i;
-          halves.forEach(({ fq }, h) => {
-            f.set(x1, twoLanes(at(first, 2 * h), at(first, 2 * h + 1), offset));
-            const x2 = twoLanes(at(second, 2 * h), at(second, 2 * h + 1), offset);
-            const [difference] = fq.sub([x2], [x1]) as [Expr<"v128">];
-            f.do(v128.store(out, x1, offset + 16 * h));
-            f.do(v128.store(out, difference, 2 * quad + offset + 16 * h));
-          });
-        }
-        f.advance(list, 8 * LANES);
-        f.advance(out, sums);
-        f.advance(quads, -1);
-      },
-      () => quads,
-    );
-  });
-
-  /** regroup(list, blocks, quads): 4 * quads lanes from anywhere, side by side. */
-  module.define(`regroup${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
-    const lanes = f.locals("i32", LANES);
-    f.loop(
-      () => {
-        lanes.forEach((lane, k) => {
-          f.set(lane, i32.load(list, 4 * k));
-        });
-        for (let i = 0; i < 2 * degree * field.limbs; i++) {
-          for (const half of [0, 1]) {
-            const pair = twoLanes(at(lanes, 2 * half), at(lanes, 2 * half + 1), LIMB_STRIDE * i);
-            f.do(v128.store(out, pair, LIMB_STRIDE * i + 16 * half));
-          }
-        }
-        f.advance(list, 4 * LANES);
-        f.advance(out, block);
-        f.advance(quads, -1);
-      },
-      () => quads,
-    );
-  });
 
   /**
    * products(d, products, chain, quads): the running products of `forward` over quads alone; in Fq2
@@ -620,52 +404,4 @@ type Pair<T> = readonly [T, T];
 
 function pairOf<A, B>([low, high]: Pair<A>, make: (half: A) => B): Pair<B> {
   return [make(low), make(high)];
-}
-
-/** Two packed points of one half on their way into lanes. */
-class PackedReader {
-  readonly #f: FunctionWriter;
-  readonly #fq: Arithmetic;
-  readonly #entries: readonly Local<"i32">[];
-  readonly #addresses: readonly Local<"i32">[];
-  readonly #words: readonly Local<"v128">[];
-  readonly #sign: Local<"v128">;
-
-  constructor(f: FunctionWriter, fq: Arithmetic) {
-    this.#f = f;
-    this.#fq = fq;
-    this.#entries = f.locals("i32", 2);
-    this.#addresses = f.locals("i32", 2);
-    this.#words = f.locals("v128", 4);
-    this.#sign = f.local("v128");
-  }
-
-  /** Takes two entries from a list. */
-  open(list: Expr<"i32">, offsets: Pair<number>): void {
-    const f = this.#f;
-    offsets.forEach((offset, lane) => {
-      f.set(at(this.#entries, lane), i32.load(list, offset));
-      f.set(at(this.#addresses, lane), i32.and(at(this.#entries, lane), i32.const(-2)));
-    });
-    const [low, high] = this.#entries as Pair<Local<"i32">>;
-    f.set(this.#sign, this.#fq.signs(low, high));
-  }
-
-  /** dst = component c of both points; those of y with the entries' signs. */
-  read(dst: Variable, c: number, isY: boolean): void {
-    const [low, high] = this.#addresses as Pair<Local<"i32">>;
-    this.#words.forEach((word, w) => {
-      this.#f.set(word, twoLanes(low, high, COMPONENT_BYTES * c + 8 * w));
-    });
-    this.#fq.unpack(dst, this.#words);
-    if (isY) this.#fq.set(dst, this.#fq.negateBy(this.#sign, dst));
-  }
-}
-
-function twoLanes(low: Expr<"i32">, high: Expr<"i32">, offset: number): Expr<"v128"> {
-  return v128.load64Lane(high, v128.load64Zero(low, offset), 1, offset);
-}
-
-function at<T>(items: readonly T[], i: number): T {
-  return items[i] as T;
 }

@@ -19,6 +19,7 @@ import { type Degree, writeCurveKernels } from "../../kernels/curve.ts";
 import { writeEntryKernels } from "../../kernels/entries.ts";
 import { extmulField } from "../../kernels/extmul-field.ts";
 import { fmaField } from "../../kernels/fma-field.ts";
+import { writeGatherKernels } from "../../kernels/gather.ts";
 import { writeIntegerKernels } from "../../kernels/integers.ts";
 import { writeKeyPointKernels } from "../../kernels/key-points.ts";
 import { writeRowKernels } from "../../kernels/rows.ts";
@@ -118,6 +119,7 @@ export function compileKernels(options: CompileOptions): CompiledKernels {
   writeEntryKernels(writer, SCALAR_FIELD);
   const called = calledField(fq);
   for (const degree of [1, 2] as const) {
+    writeGatherKernels(writer, fq, degree);
     if (options.representation === "extmul") writeCurveKernels(writer, called, degree);
     else writeCurveKernels(writer, fq, degree, options.revectorize ? fq : called);
   }
