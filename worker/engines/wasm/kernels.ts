@@ -123,7 +123,8 @@ export function compileKernels(options: CompileOptions): CompiledKernels {
     if (options.representation === "extmul") writeCurveKernels(writer, called, degree);
     else writeCurveKernels(writer, fq, degree, options.revectorize ? fq : called);
   }
-  for (const degree of [1, 2] as const) writeKeyPointKernels(writer, fq, degree);
+  const ofKeys = options.revectorize ? fq : called;
+  for (const degree of [1, 2] as const) writeKeyPointKernels(writer, ofKeys, degree);
   writeIntegerKernels(writer, fq, "Q");
   writeIntegerKernels(writer, fr, "R");
   writeTransformKernels(writer, fr);
