@@ -28,9 +28,10 @@
  * **Bounds** of values, in units of q, by the narrower of the two representations (`fma-field.ts`: a
  * product is at most 0.38 |a| |b| + 0.5, and may be 2.6). In Fq, |D| <= 1.5 (a packed x and a lane's)
  * gives running products of 1.17 and inverses of 1.02, so that with |N| <= 2 lambda is at most 1.28
- * and x3 3.2 before it is reduced. In Fq2 the sizes are those of complex numbers, a product at most 0.38 |a| |b| + 0.71 and
- * each of its parts 0.38 |a| |b| + 0.5: |D| <= 0.71 (reduced, without which this would not close)
- * gives 0.97 and 1.07, with |N| <= 2.83 lambda 1.85, its square's parts 1.8, and x3's 4.3.
+ * and x3 3.2 before it is reduced. In Fq2 the sizes are those of complex numbers, a product at most
+ * 0.38 |a| |b| + 0.71 and each of its parts 0.38 |a| |b| + 0.5: |D| <= 0.71 (reduced, without which
+ * this would not close) gives 0.97 and 1.07, with |N| <= 2.83 lambda 1.85, its square's parts 1.8,
+ * and x3's 4.3.
  */
 import { type FunctionWriter, i32, i64 } from "./emitter.ts";
 import { Extension } from "./extension.ts";

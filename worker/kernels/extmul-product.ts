@@ -3,6 +3,7 @@
  */
 import { invert } from "../field.ts";
 import { type Expr, type FunctionWriter, i32x4, i64x2, type Local, v128 } from "./emitter.ts";
+import { signedLimbs } from "./vector-field.ts";
 
 export const LIMBS = 9;
 export const LIMB_BITS = 29;
@@ -46,16 +47,8 @@ export function primeOf(modulus: bigint): Prime {
   };
 }
 
-/** Signed limbs, in [-B/2, B/2) but for the top one. */
 export function limbsOf(x: bigint): bigint[] {
-  const limbs: bigint[] = [];
-  let rest = x;
-  for (let i = 0; i < LIMBS - 1; i++) {
-    const limb = BigInt.asIntN(LIMB_BITS, rest);
-    limbs.push(limb);
-    rest = (rest - limb) >> W;
-  }
-  return [...limbs, rest];
+  return signedLimbs(x, LIMB_BITS, LIMBS);
 }
 
 /** Limbs as vectors of two 64-bit lanes. */

@@ -38,6 +38,7 @@
  * below p / 2^45; alpha beta may be 5.5, because the top digit must stay within 2^51, 2.6 p. Columns
  * have no bound to mind: they add up some 30 numbers of at most 2^51.
  */
+import { invert } from "../field.ts";
 import {
   bitsOf,
   type Expr,
@@ -50,6 +51,7 @@ import {
   type Local,
   v128,
 } from "./emitter.ts";
+import { BASE, BITS, C1, C2, FmaProduct, HALF_BASE, LIMBS, LOW_BIAS, W } from "./fma-product.ts";
 import {
   type Arithmetic,
   type ConstantPool,
@@ -57,22 +59,14 @@ import {
   HALF_BYTES,
   type Half,
   LIMB_STRIDE,
+  signedLimbs,
   type Variable,
   type VectorField,
 } from "./vector-field.ts";
 
-const LIMBS = 5;
-const BITS = 51;
-const W = BigInt(BITS);
-const BASE = 1n << W;
-const HALF_BASE = BASE / 2n;
 /** Rows folded at once; the other two of the five low columns get Montgomery rows. */
 const FOLDED = 3;
 
-/** 3/2 * 2^52: a double plus this is an integer plus a bias, in bits. */
-const LOW_BIAS = 1.5 * 2 ** 52;
-const C1 = 1.5 * 2 ** (52 + BITS);
-const C2 = C1 + LOW_BIAS;
 /** |a_i b_j| */
 const MAX_PRODUCT = 2 ** (2 * BITS);
 /** Integers up to here are doubles, and so are those a small carry away. */
@@ -96,16 +90,13 @@ interface Constants {
 /** @param modulus  An odd prime of 254 bits. */
 export function fmaField(modulus: bigint, { checked = false }: FmaOptions = {}): VectorField {
   const radix = 1n << (W * BigInt(LIMBS));
-  const centred = (x: bigint) => {
-    const reduced = ((x % modulus) + modulus) % modulus;
-    return reduced > modulus / 2n ? reduced - modulus : reduced;
-  };
+  const centred = (x: bigint) => (x > modulus / 2n ? x - modulus : x);
   const constants: Constants = {
     modulus,
     digits: digitsOf(modulus),
     mu: tieSafeMu(modulus),
     inverses: Array.from({ length: FOLDED + 1 }, (_, n) =>
-      digitsOf(centred(inverse(1n << (W * BigInt(n)), modulus))),
+      digitsOf(centred(invert(1n << (W * BigInt(n)), modulus))),
     ),
     checked,
   };
@@ -127,21 +118,8 @@ export function fmaField(modulus: bigint, { checked = false }: FmaOptions = {}):
   };
 }
 
-/** Signed digits, |d_i| <= 2^50 but for the top one. */
 function digitsOf(x: bigint): bigint[] {
-  const digits: bigint[] = [];
-  let rest = x;
-  for (let i = 0; i < LIMBS - 1; i++) {
-    const digit = centredDigit(rest);
-    digits.push(digit);
-    rest = (rest - digit) >> W;
-  }
-  return [...digits, rest];
-}
-
-function centredDigit(x: bigint): bigint {
-  const low = BigInt.asUintN(BITS, x);
-  return low >= HALF_BASE ? low - BASE : low;
+  return signedLimbs(x, BITS, LIMBS);
 }
 
 function doubleOf(bits: bigint): number {
@@ -158,22 +136,13 @@ function roundedLow(x: bigint, y: bigint): bigint {
 
 function tieSafeMu(modulus: bigint): bigint {
   const [p0] = digitsOf(modulus) as [bigint];
-  const mu = centredDigit(-inverse(modulus, BASE));
+  const mu = BigInt.asIntN(BITS, -invert(modulus, BASE));
   // The only tie is q = -2^50 (digits are in [-2^50, 2^50)): lo(m p_0) must be +2^50.
   const isSafe = (candidate: bigint) =>
     roundedLow(roundedLow(-HALF_BASE, candidate), p0) === HALF_BASE;
   const safe = [mu, mu < 0n ? mu + BASE : mu - BASE].find(isSafe);
   if (safe === undefined) throw new Error("no representative of -1/p mod 2^51 is right at ties");
   return safe;
-}
-
-function inverse(a: bigint, modulus: bigint): bigint {
-  let [r0, r1, s0, s1] = [modulus, ((a % modulus) + modulus) % modulus, 0n, 1n];
-  while (r1 !== 0n) {
-    const q = r0 / r1;
-    [r0, r1, s0, s1] = [r1, r0 - q * r1, s1, s0 - q * s1];
-  }
-  return ((s0 % modulus) + modulus) % modulus;
 }
 
 class FmaArithmetic implements Arithmetic {
@@ -351,8 +320,8 @@ class FmaArithmetic implements Arithmetic {
     return this.#pool.vector(value, this.half);
   }
 
-  #product(): Product {
-    return new Product(this.#f, this.#columns, this.#c1, this.#c2, this.#high, (bits) =>
+  #product(): FmaProduct {
+    return new FmaProduct(this.#f, this.#columns, this.#c1, this.#c2, this.#high, (bits) =>
       this.#bits(bits),
     );
   }
@@ -370,7 +339,7 @@ class FmaArithmetic implements Arithmetic {
     this.#reduceProduct(product, dst);
   }
 
-  #reduceProduct(product: Product, dst: Variable): void {
+  #reduceProduct(product: FmaProduct, dst: Variable): void {
     const { digits, inverses } = this.#constants;
     for (let i = 0; i < FOLDED; i++) {
       (inverses[FOLDED - i] as readonly bigint[]).forEach((digit, j) => {
@@ -428,85 +397,6 @@ class FmaArithmetic implements Arithmetic {
     const f = this.#f;
     const isIn = i64x2.allTrue(f64x2.le(size, this.#double(most)));
     f.do(f.capture(() => f.if(i32.eqz(isIn), () => f.unreachable())).flat());
-  }
-}
-
-/** The columns of one product, with the biases that their sums have gathered. */
-class Product {
-  /** What the digits taken from a column are made positive with: a multiple of 2^52. */
-  static readonly #OFFSET = 1n << 62n;
-  readonly #f: FunctionWriter;
-  readonly #columns: readonly Local<"v128">[];
-  readonly #c1: Local<"v128">;
-  readonly #c2: Local<"v128">;
-  readonly #high: Local<"v128">;
-  readonly #constant: (bits: bigint) => Expr<"v128">;
-  /** Sum of biases in each column; undefined while the column is empty. */
-  readonly #bias: (bigint | undefined)[] = [];
-
-  constructor(
-    f: FunctionWriter,
-    columns: readonly Local<"v128">[],
-    c1: Local<"v128">,
-    c2: Local<"v128">,
-    high: Local<"v128">,
-    constant: (bits: bigint) => Expr<"v128">,
-  ) {
-    this.#f = f;
-    this.#columns = columns;
-    this.#c1 = c1;
-    this.#c2 = c2;
-    this.#high = high;
-    this.#constant = constant;
-  }
-
-  /** Adds x y into columns `column` and `column + 1`. */
-  add(x: Expr<"v128">, y: Expr<"v128">, column: number): void {
-    this.#f.set(this.#high, f64x2.relaxedMadd(x, y, this.#c1));
-    const low = f64x2.relaxedMadd(x, y, f64x2.sub(this.#c2, this.#high));
-    this.#accumulate(column, low, bitsOf(LOW_BIAS));
-    this.#accumulate(column + 1, this.#high, bitsOf(C1));
-  }
-
-  /** Adds the high part of x y alone, for a column whose low part is known to cancel. */
-  addHigh(x: Expr<"v128">, y: Expr<"v128">, column: number): void {
-    this.#f.set(this.#high, f64x2.relaxedMadd(x, y, this.#c1));
-    this.#accumulate(column + 1, this.#high, bitsOf(C1));
-  }
-
-  /**
-   * dst = the column's signed low digit; the rest is carried into the next column. Adding
-   * 2^62 + 2^50 first makes the sum positive, so that a logical shift is a floor (an arithmetic
-   * shift of 64-bit lanes is several instructions on x64); the carry's 2^62 / 2^51 is a bias.
-   */
-  takeDigit(column: number, dst: Local<"v128">): void {
-    const f = this.#f;
-    const c = this.#unbias(column, Product.#OFFSET + HALF_BASE);
-    this.#accumulate(column + 1, i64x2.shrU(c, BITS), Product.#OFFSET >> W);
-    const exponent = this.#constant(bitsOf(2 ** 52));
-    const low = v128.or(v128.and(c, this.#constant(BASE - 1n)), exponent);
-    f.set(dst, f64x2.sub(low, this.#constant(bitsOf(2 ** 52 + Number(HALF_BASE)))));
-  }
-
-  /** dst = the whole column as a double. */
-  takeTop(column: number, dst: Local<"v128">): void {
-    const c = this.#unbias(column, bitsOf(LOW_BIAS));
-    this.#f.set(dst, f64x2.sub(c, this.#constant(bitsOf(LOW_BIAS))));
-  }
-
-  #accumulate(column: number, value: Expr<"v128">, bias: bigint): void {
-    const c = at(this.#columns, column);
-    const before = this.#bias[column];
-    this.#f.set(c, before === undefined ? value : i64x2.add(c, value));
-    this.#bias[column] = (before ?? 0n) + bias;
-  }
-
-  /** The column's local, holding its true sum + offset. */
-  #unbias(column: number, offset: bigint): Local<"v128"> {
-    const c = at(this.#columns, column);
-    this.#f.set(c, i64x2.add(c, this.#constant(offset - (this.#bias[column] ?? 0n))));
-    this.#bias[column] = offset;
-    return c;
   }
 }
 

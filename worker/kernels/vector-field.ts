@@ -79,6 +79,18 @@ export interface Arithmetic {
   negateBy(mask: Expr<"v128">, a: Element): Element;
 }
 
+/** x as `count` limbs in [-2^(bits-1), 2^(bits-1)), lowest first; the top one takes what is left. */
+export function signedLimbs(x: bigint, bits: number, count: number): bigint[] {
+  const limbs: bigint[] = [];
+  let rest = x;
+  for (let i = 0; i < count - 1; i++) {
+    const limb = BigInt.asIntN(bits, rest);
+    limbs.push(limb);
+    rest = (rest - limb) >> BigInt(bits);
+  }
+  return [...limbs, rest];
+}
+
 /** 0 for lanes 0 and 1, 1 for lanes 2 and 3. */
 export type Half = 0 | 1;
 

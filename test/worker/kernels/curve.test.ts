@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type Field, FQ, FQ2, G1, G2 } from "../../../worker/curve.ts";
 import { invert, mod, BASE_FIELD as Q } from "../../../worker/field.ts";
 import { type Degree, pointSizes } from "../../../worker/kernels/curve.ts";
+import { signedLimbs } from "../../../worker/kernels/vector-field.ts";
 import {
   canonical,
   describeOnPaths,
@@ -588,12 +589,12 @@ function suite(bench: CurveInstance): void {
     const shift = fc.tuple(fc.integer({ min: 0, max: fq.limbs - 2 }), fc.constantFrom(-1n, 0n, 1n));
     const zero = fc.tuple(multiple, shift).map(([value, [i, by]]) => {
       // The same value with a carry not taken.
-      const limbs = bigintLimbs(value, fq.limbBits, fq.limbs);
+      const limbs = signedLimbs(value, fq.limbBits, fq.limbs);
       limbs[i] = (limbs[i] as bigint) + (by << BigInt(fq.limbBits));
       limbs[i + 1] = (limbs[i + 1] as bigint) - by;
       return limbs;
     });
-    const other = canonical(Q).map((value) => bigintLimbs(value, fq.limbBits, fq.limbs));
+    const other = canonical(Q).map((value) => signedLimbs(value, fq.limbBits, fq.limbs));
     const difference = fc.array(fc.oneof(zero, other), { minLength: degree, maxLength: degree });
     fc.assert(
       fc.property(
@@ -660,17 +661,6 @@ function suite(bench: CurveInstance): void {
         { numRuns: 50 },
       );
     });
-}
-
-/** Signed limbs as integers. */
-function bigintLimbs(value: bigint, bits: number, count: number): bigint[] {
-  const limbs: bigint[] = [];
-  let rest = value;
-  for (let i = 0; i < count - 1; i++) {
-    limbs.push(BigInt.asIntN(bits, rest));
-    rest = (rest - BigInt.asIntN(bits, rest)) >> BigInt(bits);
-  }
-  return [...limbs, rest];
 }
 
 /** Numbers below 2^256, the same for the same seed (a Weyl sequence, squared). */
