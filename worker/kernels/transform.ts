@@ -17,6 +17,11 @@
  * bits; sums may grow to 2^(b+1) before a product with a twiddle factor would overflow. In frequency
  * that is reducing every second layer, in time every third (there the product's operand is always
  * fresh). `reduces` decides.
+ *
+ * Values have no such bound in the narrower representation (`fma-field.ts`): a difference d of four
+ * numbers times a factor below r gives at most 0.38 |d| + 0.5, which may be more than each of the four.
+ * But the 0.5 is a digit as good as random, so that products scatter by 0.3 around 0; the 2.6 for
+ * which the top digit has room would take all operands of several layers at their extremes.
  */
 import { type FunctionWriter, i32, v128 } from "./emitter.ts";
 import {
