@@ -97,6 +97,11 @@ const MIN_CONTRIBUTIONS_BYTES = 64 + 4;
  * the mark in one piece.
  */
 const MAX_CONTRIBUTIONS_BYTES = 2 ** 26;
+/**
+ * Public signals have a point each that is checked on bigints and kept as such: 0.3 s for so many. A
+ * verifier pays for each of them, too; nobody has thousands.
+ */
+const MAX_PUBLIC = 2 ** 16;
 /** The quotient needs a root of unity of order 2 * domainSize. */
 const MAX_DOMAIN = 2 ** (SCALAR_TWO_ADICITY - 1);
 
@@ -112,7 +117,7 @@ const MONTGOMERY_INVERSE = invert(MONTGOMERY, BASE_FIELD);
  * equation.
  *
  * @param bytes  the file; the result keeps views of it. It may lie in a SharedArrayBuffer.
- * @throws WorkError KEY_MALFORMED; KEY_REFUSED if delta equals gamma.
+ * @throws WorkError KEY_MALFORMED; KEY_REFUSED if delta equals gamma or signals are too many.
  */
 export function parseZkey(bytes: Uint8Array): Zkey {
   const sections = readSections(bytes, ZKEY_FORMAT);
@@ -146,7 +151,7 @@ export function parseZkey(bytes: Uint8Array): Zkey {
 /**
  * The counts, once the proof system, the curve and the header's size are right.
  *
- * @throws WorkError KEY_MALFORMED
+ * @throws WorkError KEY_MALFORMED; KEY_REFUSED if there are too many public signals.
  */
 export function parseZkeyCounts(protocol: Uint8Array, header: Uint8Array): ZkeyCounts {
   if (protocol.length !== 4 || viewOf(protocol).getUint32(0, true) !== GROTH16_PROTOCOL) {
@@ -168,6 +173,12 @@ export function parseZkeyCounts(protocol: Uint8Array, header: Uint8Array): ZkeyC
   const domainSize = view.getUint32(COUNTS_OFFSET + 8, true);
   if (nVars < nPublic + 1) {
     throw refused(`has ${nVars} wires, expected at least ${nPublic + 1} (1 + public signals)`);
+  }
+  if (nPublic > MAX_PUBLIC) {
+    throw new WorkError(
+      "KEY_REFUSED",
+      `zkey file: has ${nPublic} public signals, expected at most ${MAX_PUBLIC}; make one of them the hash of the others`,
+    );
   }
   const isPowerOfTwo = domainSize >= 2 && (domainSize & (domainSize - 1)) === 0;
   if (!isPowerOfTwo || domainSize > MAX_DOMAIN) {

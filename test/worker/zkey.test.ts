@@ -117,6 +117,16 @@ describe("worker / zkey", () => {
     }
   });
 
+  it("refuses more public signals than anybody can want, before it looks for their points", async () => {
+    const damaged = file.with(HEADER, (section) => {
+      const view = new DataView(section.buffer);
+      view.setUint32(AT.nVars, 2 ** 16 + 2, true);
+      view.setUint32(AT.nPublic, 2 ** 16 + 1, true);
+      return section;
+    });
+    expect(await outcome(damaged)).toBe("KEY_REFUSED");
+  });
+
   it("refuses a domain that is not a power of two, though the section fits it", () => {
     const shorter = file.with(9, (section) => section.subarray(0, 24 * 64));
     const damaged = new EditableFile(shorter, "zkey", 1).withWord(HEADER, AT.domainSize, 24);

@@ -15,6 +15,7 @@ import { curveConstant, curveStateBytes } from "../../../worker/kernels/key-poin
 /** The debug builds trap when a number is out of its bounds. */
 const BUILDS: readonly CompileOptions[] = [
   { representation: "fma", revectorize: false, checked: true },
+  { representation: "fma", revectorize: true, checked: true },
   { representation: "fma", revectorize: true },
   { representation: "extmul", revectorize: false, checked: true },
 ];
@@ -137,8 +138,12 @@ const pointsOf = (degree: Degree, size: { minLength: number; maxLength: number }
   );
 
 for (const options of BUILDS) {
-  const { representation, revectorize } = options;
-  const name = revectorize ? `${representation}, revectorized` : representation;
+  const { representation, revectorize, checked } = options;
+  const name = [
+    representation,
+    ...(revectorize ? ["revectorized"] : []),
+    ...(checked ? ["checked"] : []),
+  ].join(", ");
   describe(`worker / kernels / key points (${name})`, () => {
     const bench = new Bench(options);
     const { field, kernels } = bench;
