@@ -361,7 +361,8 @@ describe("prover / service / WatchProof", () => {
       job?.state === JobState.RUNNING ? job.progressPercent : [],
     );
     expect(percents).toEqual([...percents].sort((a, b) => a - b));
-    expect(new Set(percents).size).toBeGreaterThan(5);
+    // Amid the sums of points, not only at the borders of stages.
+    expect(percents.some((percent) => percent > 15 && percent < 95)).toBe(true);
     const stages = new Set(events.map(({ job }) => job?.stage));
     expect(stages).toContain(JobStage.PROVING);
     expect(events.at(-1)?.job?.result?.proof).toBeDefined();

@@ -29,7 +29,7 @@ const PRODUCT: SmallCircuit = {
     component main {public [product]} = Product();`,
 };
 
-/** Takes some seconds to prove: time to watch it, cancel it, or kill its thread. */
+/** 2^15 rows. Takes half a second to prove: time to watch it, cancel it, or kill its thread. */
 const CHAIN: SmallCircuit = {
   id: "chain",
   publicSignals: ["end", "start"],
@@ -42,7 +42,7 @@ const CHAIN: SmallCircuit = {
       for (var i = 0; i < n; i++) x[i + 1] <== x[i] * (x[i] + i);
       end <== x[n];
     }
-    component main {public [start]} = Chain(6000);`,
+    component main {public [start]} = Chain(30000);`,
 };
 
 /** Its witness program runs for as many steps as it is told, and does not look for a cancellation. */

@@ -70,7 +70,7 @@ export function productRequest(changes: Partial<SubmitRequest> = {}): SubmitRequ
   return request("product", { a: 3, b: "5", product: ["15"] }, changes);
 }
 
-/** Proves for some seconds. */
+/** Proves for half a second. */
 export function chainRequest(changes: Partial<SubmitRequest> = {}): SubmitRequest {
   return request("chain", { start: 3 }, changes);
 }

@@ -27,6 +27,17 @@ function start(count: number) {
   return { words, crew: new Crew(words.subarray(0, CREW_WORDS)), started, run, visited, stop };
 }
 
+/** Lets something happen whenever a word has been read, before anything is done about it. */
+function afterLoads(happen: () => void): void {
+  const load = Atomics.load as (words: Int32Array, word: number) => number;
+  const observed = (words: Int32Array, word: number) => {
+    const seen = load(words, word);
+    happen();
+    return seen;
+  };
+  vi.spyOn(Atomics, "load").mockImplementation(observed as typeof Atomics.load);
+}
+
 describe("worker / crew", () => {
   it("lets helpers in while it is open, and nobody after that", () => {
     const crew = new Crew(new Int32Array(new SharedArrayBuffer(4 * CREW_WORDS)));
@@ -72,14 +83,10 @@ describe("worker / crew", () => {
     const [leader, helper] = [new Crew(words), new Crew(words)];
     leader.open();
     let isClosed = false;
-    const load = Atomics.load;
-    vi.spyOn(Atomics, "load").mockImplementation((from, word) => {
-      const seen = load(from as Int32Array, word);
-      if (!isClosed) {
-        isClosed = true;
-        leader.close();
-      }
-      return seen;
+    afterLoads(() => {
+      if (isClosed) return;
+      isClosed = true;
+      leader.close();
     });
     expect(helper.enter(1, () => !isClosed)).toBe(false);
     vi.restoreAllMocks();
@@ -91,15 +98,11 @@ describe("worker / crew", () => {
     const [leader, helper] = [new Crew(words), new Crew(words)];
     leader.open();
     let entered: boolean | undefined;
-    const load = Atomics.load;
-    vi.spyOn(Atomics, "load").mockImplementation((from, word) => {
-      const seen = load(from as Int32Array, word);
-      if (entered === undefined) {
-        entered = false;
-        let looks = 0;
-        entered = helper.enter(1, () => looks++ < 1);
-      }
-      return seen;
+    afterLoads(() => {
+      if (entered !== undefined) return;
+      entered = false;
+      let looks = 0;
+      entered = helper.enter(1, () => looks++ < 1);
     });
     leader.close();
     expect(entered).toBe(false);

@@ -230,6 +230,27 @@ describe("worker / team", () => {
     expect(tracesOf(longWtns, key)).toBe(0);
   });
 
+  it("needs no more memory for more proofs, and gives that of released keys back", async () => {
+    const own = open(2);
+    own.assist(true);
+    const rss: number[] = [];
+    for (let round = 0; round < 8; round++) {
+      const loaded = await load(own, long, member(round % 2, own));
+      for (let i = 0; i < 3; i++) await prove(member(0, own), loaded);
+      own.release(loaded);
+      rss.push(process.memoryUsage.rss());
+    }
+    const last = await load(own, long);
+    const { memory } = last.placeOf(0).key.shared;
+    const [size, before] = [memory.buffer.byteLength, process.memoryUsage.rss()];
+    for (let i = 0; i < 50; i++) await prove(member(i % 2, own), last);
+    expect(memory.buffer.byteLength).toBe(size);
+    // Any one key or proof that stayed in memory would be more than the tolerance after so many.
+    const toleranceBytes = 100 * 2 ** 20;
+    expect(process.memoryUsage.rss() - before).toBeLessThan(toleranceBytes);
+    expect((rss.at(-1) as number) - (rss[2] as number)).toBeLessThan(toleranceBytes);
+  });
+
   it("ends in the middle of everything", async () => {
     const own = open(3);
     own.assist(true);
