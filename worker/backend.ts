@@ -1,4 +1,4 @@
-/** Where a Prover (`prover.ts`) computes: in the calling thread (`solo.ts`) or in others (`ensemble.ts`). */
+/** Where a Prover (`prover.ts`) computes: in its own thread (`solo.ts`) or in others (`ensemble.ts`). */
 import type { KeySource } from "./engines/wasm/key-load.ts";
 import type { OnProgress, Proved } from "./groth16.ts";
 import type { VerificationKey } from "./verification-key.ts";

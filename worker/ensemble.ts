@@ -3,9 +3,8 @@
  * alone on all of them. The calling thread only waits.
  */
 import type { Backend, LoadKeyOptions, ProveWtnsOptions, ProvingKey } from "./backend.ts";
-import type { CompiledKernels } from "./engines/wasm/kernels.ts";
+import type { ChosenKernels } from "./engines/wasm/choice.ts";
 import type { KeySource } from "./engines/wasm/key-load.ts";
-import { WasmEngine } from "./engines/wasm.ts";
 import { WorkError } from "./errors.ts";
 import { type OnProgress, type Proved, whyRejected } from "./groth16.ts";
 import { Tower } from "./kernels/tower.ts";
@@ -24,12 +23,17 @@ export class Ensemble implements Backend {
   readonly #line: Line;
   #isClosed = false;
 
+  /** @param team  closed with this. */
+  constructor(engineName: string, team: Team) {
+    this.engineName = engineName;
+    this.#team = team;
+    this.#line = new Line(team);
+  }
+
   /** Starts the threads. @param kernels  from `bestKernels`. */
-  constructor(kernels: CompiledKernels, threads: number) {
-    const tower = Tower.open();
-    this.engineName = new WasmEngine(kernels, 0, tower).name;
-    this.#team = new Team(threads, { engine: "wasm", kernels, program: tower.machine.program });
-    this.#line = new Line(this.#team);
+  static open({ compiled: kernels, path }: ChosenKernels, threads: number): Ensemble {
+    const { program } = Tower.open().machine;
+    return new Ensemble(`wasm (${path})`, new Team(threads, { engine: "wasm", kernels, program }));
   }
 
   async loadKey(source: KeySource, { allowDevKeys = false }: LoadKeyOptions): Promise<EnsembleKey> {

@@ -18,7 +18,6 @@ import { MAX_CREW } from "./engines/wasm/crew.ts";
 import type { KeySource } from "./engines/wasm/key-load.ts";
 import { bestKernels } from "./engines/wasm.ts";
 import { Ensemble } from "./ensemble.ts";
-import { WorkError } from "./errors.ts";
 import { type Proved, verify } from "./groth16.ts";
 import type { Proof } from "./proof.ts";
 import { ProofVerifier } from "./proof-verifier.ts";
@@ -31,7 +30,7 @@ export interface OpenOptions {
    * starts none and computes in the calling thread, which is blocked meanwhile.
    */
   readonly threads?: "one" | "all" | number;
-  /** "wasm" (the default): our kernels. The others are slower twins, for comparison. */
+  /** "wasm" (the default): our kernels. "reference" is its slow twin, in the calling thread. */
   readonly engine?: EngineName;
   /** Kernels of the engine "wasm": the fastest that work here ("auto", the default), or by name. */
   readonly kernels?: "auto" | "fma" | "extmul";
@@ -50,19 +49,12 @@ export class Prover implements AsyncDisposable {
 
   /** @throws WorkError ENGINE_UNAVAILABLE */
   static async open({ threads = "all", engine, ...kernels }: OpenOptions = {}): Promise<Prover> {
-    const isOurs = engine === undefined || engine === "wasm";
-    if (threads !== "one" && isOurs) {
-      try {
-        const { compiled } = await bestKernels(kernels);
-        return new Prover(new Ensemble(compiled, threadCount(threads)));
-      } catch (error) {
-        const isUnavailable = error instanceof WorkError && error.code === "ENGINE_UNAVAILABLE";
-        if (engine === "wasm" || !isUnavailable) throw error;
-      }
+    if (threads === "one" || engine === "reference") {
+      const options = { ...(engine && { engine }), ...kernels };
+      return new Prover(new Solo(await openEngine(options)));
     }
-    const inside = threads === "one" ? "one" : "all";
-    const options = { threads: inside, ...(engine && { engine }), ...kernels } as const;
-    return new Prover(new Solo(await openEngine(options)));
+    const count = threadCount(threads);
+    return new Prover(Ensemble.open(await bestKernels(kernels), count));
   }
 
   /** Which engine computes, such as "wasm (fma, revectorized)". */

@@ -53,11 +53,55 @@ describe("worker / prover", () => {
     expect(await prover.verify(key.verificationKey, [1n, 3n], proof)).toBe(false);
   });
 
-  it("makes one proof after the other when called for several at once", async () => {
-    const proofs = await Promise.all([1, 2, 3].map(() => prover.prove(key, wtns)));
+  it("makes as many proofs as it is asked for at once, also more than there are threads", async () => {
+    const proofs = await Promise.all(Array.from({ length: 7 }, () => prover.prove(key, wtns)));
     for (const { proof, publicSignals } of proofs) {
       expect(await prover.verify(key.verificationKey, publicSignals, proof)).toBe(true);
     }
+  });
+
+  it("proves in the calling thread, and with a number of threads", async () => {
+    for (const threads of ["one", 1, 2] as const) {
+      await using own = await Prover.open({ threads });
+      const ownKey = await own.loadKey({ path: small.key });
+      const { proof, publicSignals } = await own.prove(ownKey, wtns);
+      expect(publicSignals).toEqual([6480n, 3n]);
+      expect(await own.verify(ownKey.verificationKey, publicSignals, proof)).toBe(true);
+    }
+    for (const threads of [0, 1.5, 257]) {
+      await expect(Prover.open({ threads })).rejects.toThrow(RangeError);
+    }
+  });
+
+  it("takes only keys of its own that were not released", async () => {
+    await using own = await Prover.open({ threads: 1 });
+    const released = await own.loadKey({ path: small.key });
+    const proving = own.prove(released, wtns);
+    const releasing = released.release();
+    await expect(own.prove(released, wtns)).rejects.toThrow(TypeError);
+    await expect(own.prove(key, wtns)).rejects.toThrow(TypeError);
+    // What was asked for before still has its key.
+    expect((await proving).publicSignals).toEqual([6480n, 3n]);
+    await releasing;
+    await released.release();
+    const again = await own.loadKey({ path: small.key });
+    expect((await own.prove(again, wtns)).publicSignals).toEqual([6480n, 3n]);
+  });
+
+  it("finishes what it was asked for when it is closed, and takes no more", async () => {
+    const own = await Prover.open({ threads: 2 });
+    const ownKey = await own.loadKey({ path: small.key });
+    const proving = [1, 2, 3, 4].map(() => own.prove(ownKey, wtns));
+    const closing = own.close();
+    await expect(own.prove(ownKey, wtns)).rejects.toMatchObject({ code: "ENGINE_UNAVAILABLE" });
+    await expect(own.loadKey({ path: small.key })).rejects.toMatchObject({
+      code: "ENGINE_UNAVAILABLE",
+    });
+    for (const { publicSignals } of await Promise.all(proving)) {
+      expect(publicSignals).toEqual([6480n, 3n]);
+    }
+    await closing;
+    await own.close();
   });
 
   it("refuses a development key unless it is allowed, and one without contribution always", async () => {
@@ -94,6 +138,24 @@ describe("worker / prover", () => {
     });
     const { proof, publicSignals } = await prover.prove(longKey, longWtns);
     expect(await prover.verify(longKey.verificationKey, publicSignals, proof)).toBe(true);
+  });
+
+  it("leaves the line on an abort signal, and does not begin when it came before", async () => {
+    await using own = await Prover.open({ threads: 1 });
+    const ownKey = await own.loadKey({ path: small.key });
+    const stop = new AbortController();
+    const proofs = [undefined, stop.signal, undefined].map((signal) =>
+      own.prove(ownKey, wtns, signal && { signal }),
+    );
+    const aborted = expect(proofs[1]).rejects.toMatchObject({ code: "CANCELLED" });
+    stop.abort();
+    await aborted;
+    await expect(own.prove(ownKey, wtns, { signal: stop.signal })).rejects.toMatchObject({
+      code: "CANCELLED",
+    });
+    for (const proof of [proofs[0], proofs[2]]) {
+      expect((await proof)?.publicSignals).toEqual([6480n, 3n]);
+    }
   });
 
   it("ends its threads: a program that closes it comes to its end", async () => {
