@@ -43,8 +43,9 @@ export interface ResidentKey {
    *
    * @param witness  nVars x 32 B, little-endian, canonical, the first one 1 (`parseWtns` checks it).
    *   Not copied and not changed; the caller wipes it after `end`.
+   * @param threads  How many will work on it, as far as the caller knows; 1 when left out.
    */
-  begin(witness: Uint8Array): ProofRun;
+  begin(witness: Uint8Array, threads?: number): ProofRun;
   /** Frees the key. No run may be open. */
   release(): void;
 }

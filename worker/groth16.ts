@@ -47,6 +47,8 @@ export interface ProveOptions {
   /** Polled every 100 ms or so; true makes `prove` throw CANCELLED. */
   readonly isCancelled?: () => boolean;
   readonly onProgress?: OnProgress;
+  /** As in `ResidentKey.begin`. */
+  readonly threads?: number;
   /**
    * The circuit's constraints, asked for only when a proof fails its verification. With them the
    * error tells a witness that breaks a constraint from a fault of the engine or the key.
@@ -138,7 +140,7 @@ async function computeProof(
   const { beta1, delta1 } = key;
   const { alpha1, beta2, delta2 } = key.verificationKey;
   const checkpoint = checkpointOf(options);
-  const run = key.resident.begin(witness);
+  const run = key.resident.begin(witness, options.threads);
   try {
     const { g1, g2 } = await run.sums(
       {

@@ -62,6 +62,8 @@ export interface KeyUse {
 export interface ProveTask extends KeyUse {
   readonly kind: "prove";
   readonly input: ProveInput;
+  /** Threads that will work on it, as far as is known; 1 when left out. */
+  readonly threads?: number;
   /** From `createTaskControl`; the caller may cancel and read progress through it at any time. */
   readonly control: SharedArrayBuffer;
 }

@@ -212,7 +212,9 @@ export class Member {
       this.#common.leads.add(lead);
       rally(this.#common);
       try {
-        return await this.#ask({ ...task, keyId: key.id }, key, kill, () => this.#fall(lead));
+        const threads = this.#threadsFor(key);
+        const whole = { ...task, keyId: key.id, threads };
+        return await this.#ask(whole, key, kill, () => this.#fall(lead));
       } finally {
         this.#common.leads.delete(lead);
         for (const { dismiss } of lead.helpers) dismiss();
@@ -306,6 +308,15 @@ export class Member {
     for (const { dismiss } of helpers) dismiss();
     await Promise.all([...helpers].map(({ left }) => left));
     wipeSlot(shared, place.slot);
+  }
+
+  /** How many threads a proof that begins now will have: those that lead none share them all. */
+  #threadsFor(key: TeamKey): number {
+    const { members, leads, mayAssist } = this.#common;
+    if (!mayAssist) return 1;
+    const mine = key.placeOf(this.#index).key;
+    const near = members.filter((each) => key.placeOf(each.#index).key === mine);
+    return Math.ceil(near.length / leads.size);
   }
 
   /** Tells the thread where a key is, if it does not know. */

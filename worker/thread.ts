@@ -131,6 +131,7 @@ async function handleProve(thread: Thread, task: ProveTask): Promise<ProveResult
   const { proof, publicSignals } = await prove(engine, key, witness, {
     isCancelled: () => isCancelRequested(control),
     onProgress: (stage, done) => stages.progress(stage, done),
+    ...(task.threads !== undefined && { threads: task.threads }),
     ...(r1cs && { constraints: async () => parseR1cs(await readPinned(r1cs)) }),
   });
   const stageMs = stages.finish();

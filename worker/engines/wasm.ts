@@ -119,8 +119,8 @@ export class WasmKey implements ResidentKey {
     this.slot = slot;
   }
 
-  begin(witness: Uint8Array): ProofRun {
-    return new WasmRun(this, witness);
+  begin(witness: Uint8Array, threads = 1): ProofRun {
+    return new WasmRun(this, witness, threads);
   }
 
   /**
@@ -160,12 +160,14 @@ interface Collected<Point> {
 class WasmRun implements ProofRun {
   readonly #key: WasmKey;
   readonly #witness: Uint8Array;
+  readonly #threads: number;
   /** What the witness is multiplied with in `scaled`. */
   #factor: bigint | undefined;
 
-  constructor(key: WasmKey, witness: Uint8Array) {
+  constructor(key: WasmKey, witness: Uint8Array, threads: number) {
     this.#key = key;
     this.#witness = witness;
+    this.#threads = threads;
     const { memory, nVars } = key.shared;
     const { proof, thread } = key.slot;
     const bytes = new Uint8Array(memory.buffer);
@@ -184,7 +186,8 @@ class WasmRun implements ProofRun {
     if (needsQuotient && shared.quotient === undefined) this.#smallQuotient();
     if (tasks.length > 0) {
       const withQuotient = needsQuotient && shared.quotient !== undefined;
-      const write = () => writePieces(shared, proof, tasks, withQuotient);
+      const threads = this.#threads;
+      const write = () => writePieces(shared, proof, tasks, withQuotient, threads);
       new Participant(shared, fields, proof, thread).lead(write, checkpoint);
     } else {
       checkpoint(1);

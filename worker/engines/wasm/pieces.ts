@@ -18,7 +18,7 @@ import { MAX_SUMS, type ProofArena, type ThreadArena } from "./arena.ts";
 import { CREW_WORDS, Crew, MAX_WAIT_MS } from "./crew.ts";
 import type { Fields } from "./kernels.ts";
 import type { SharedKey } from "./key.ts";
-import { planOf, type Terms } from "./msm.ts";
+import { type Plan, planOf, type Terms } from "./msm.ts";
 import { Quotient } from "./quotient.ts";
 
 const NEXT = 0;
@@ -55,16 +55,21 @@ interface Piece {
   readonly args?: readonly number[];
 }
 
+/** Pieces of windows for each thread, at least: what the last one of them does alone is then short. */
+const PIECES_EACH = 6;
+
 /**
  * The leader's side: writes the list.
  *
  * @param withQuotient  whether the quotient is a part of it; if not, it is there already or not needed.
+ * @param threads       that will work on it, as far as is known: more of them get smaller pieces.
  */
 export function writePieces(
   key: SharedKey,
   { control }: ProofArena,
   sums: readonly SumTask[],
   withQuotient: boolean,
+  threads: number,
 ): void {
   const words = new Int32Array(key.memory.buffer, control);
   const pieces: Piece[] = [];
@@ -91,12 +96,27 @@ export function writePieces(
     waitFor: { gate: GATE.transforms, count: 3 },
     passes: GATE.quotient,
   };
-  const windows = sums.map((sum, s) => windowPieces(sum, s, withQuotient));
-  const early = windows.filter((_, s) => !sums[s]?.needsQuotient).flat();
-  const late = windows.filter((_, s) => sums[s]?.needsQuotient).flat();
-  pieces.push(...early.slice(0, 2), ...(withQuotient ? [finish] : []), ...early.slice(2), ...late);
+  const plans = sums.map(({ lists }) => planOf(termCount(lists)));
+  const total = plans.reduce((sum, { windows }) => sum + windows, 0);
+  const most = threads === 1 ? total : Math.ceil(total / (PIECES_EACH * threads));
+  const windows = sums.map((sum, s) => windowPieces(sum, s, plans[s] as Plan, most, withQuotient));
+  const those = (degree: Degree, isLate: boolean) =>
+    windows
+      .filter((_, s) => sums[s]?.degree === degree && sums[s]?.needsQuotient === isLate)
+      .flat();
+  // What does not need the quotient: as much as fills the time until that is there, the dearest
+  // first. The rest, short pieces, comes in the end, when threads run out of work.
+  const early = [...those(2, false), ...those(1, false)];
+  pieces.push(
+    ...early.slice(0, threads),
+    ...(withQuotient ? [finish] : []),
+    ...early.slice(threads, 3 * threads),
+    ...those(2, true),
+    ...those(1, true),
+    ...early.slice(3 * threads),
+  );
   sums.forEach(({ degree, lists, positions }, s) => {
-    const { bits } = planOf(termCount(lists));
+    const { bits } = plans[s] as Plan;
     const table = lists.flatMap(({ points, map, count, scalars }) => [points, map, count, scalars]);
     words.set([degree, bits, positions, lists.length, ...table], SUMS + s * SUM_WORDS);
   });
@@ -108,18 +128,21 @@ export function writePieces(
   words.set([0, 0, 0, pieces.length]);
 }
 
+/** @param most  windows that a piece may have. */
 function windowPieces(
-  { lists, needsQuotient }: SumTask,
+  { needsQuotient }: SumTask,
   s: number,
+  { windows, together }: Plan,
+  most: number,
   withQuotient: boolean,
 ): Piece[] {
-  const { windows, together } = planOf(termCount(lists));
+  const step = Math.min(together, most);
   const pieces: Piece[] = [];
-  for (let from = 0; from < windows; from += together) {
+  for (let from = 0; from < windows; from += step) {
     pieces.push({
       kind: KIND.windows,
       ...(needsQuotient && withQuotient && { waitFor: { gate: GATE.quotient, count: 1 } }),
-      args: [s, from, Math.min(from + together, windows)],
+      args: [s, from, Math.min(from + step, windows)],
     });
   }
   return pieces;
