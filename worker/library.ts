@@ -11,9 +11,9 @@
  * change in any version.
  */
 
-import type { LoadKeyOptions, ProvingKey } from "./backend.ts";
 // `await using` in declarations, for a compiler whose default library does not have it yet.
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { LoadKeyOptions, ProvingKey } from "./backend.ts";
 import { WorkError } from "./errors.ts";
 import { type FileSource, isOnDisk, readSource } from "./file-source.ts";
 import { type OnProgress, verify as verifyProof } from "./groth16.ts";
