@@ -14,6 +14,13 @@ export type FileSource =
   | Uint8Array
   | { readonly type: "mem"; readonly data: Uint8Array };
 
+/** Where a file is, or its bytes; without reading it. */
+export function locate(source: FileSource): Uint8Array | { readonly path: string } {
+  const bytes = bytesOf(source);
+  if (bytes !== undefined) return bytes;
+  return { path: source instanceof URL ? fileURLToPath(source) : (source as string) };
+}
+
 /**
  * All bytes of a file.
  *
@@ -22,9 +29,9 @@ export type FileSource =
  * @throws WorkError ARTEFACT_MISMATCH if there is no such file or it cannot be read.
  */
 export async function readSource(name: string, source: FileSource): Promise<Uint8Array> {
-  const bytes = bytesOf(source);
-  if (bytes !== undefined) return bytes;
-  const path = source instanceof URL ? fileURLToPath(source) : (source as string);
+  const located = locate(source);
+  if (located instanceof Uint8Array) return located;
+  const { path } = located;
   try {
     return await readFile(path);
   } catch (cause) {

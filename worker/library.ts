@@ -15,7 +15,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { LoadKeyOptions, ProvingKey } from "./backend.ts";
 import { WorkError } from "./errors.ts";
-import { type FileSource, isOnDisk, readSource } from "./file-source.ts";
+import { type FileSource, isOnDisk, locate, readSource } from "./file-source.ts";
 import { type OnProgress, verify as verifyProof } from "./groth16.ts";
 import {
   type ProofJson,
@@ -64,17 +64,17 @@ export class LoadedKey implements AsyncDisposable {
 
   /** As `loadKey`. */
   static async load(zkey: FileSource, options: KeyOptions = {}): Promise<LoadedKey> {
-    const bytes = await readSource("zkey", zkey);
+    const source = locate(zkey);
     const prover = await Prover.open(options);
     try {
-      return new LoadedKey(prover, await prover.loadKey(bytes, options));
+      return new LoadedKey(prover, await prover.loadKey(source, options));
     } catch (error) {
       await prover.close();
       throw error;
     }
   }
 
-  /** Which engine computes, such as "ffjavascript". */
+  /** Which engine computes, such as "wasm (fma, revectorized)". */
   get engineName(): string {
     return this.#prover.engineName;
   }
@@ -89,7 +89,7 @@ export class LoadedKey implements AsyncDisposable {
     return verificationKeyToJson(this.#key.verificationKey);
   }
 
-  /** As `prove`. Calls wait for each other. */
+  /** As `prove`. Several calls at once get one thread each, one alone gets all. */
   async prove(
     wtns: FileSource,
     { signal, onProgress, r1cs }: ProofOptions = {},

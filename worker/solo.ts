@@ -1,9 +1,9 @@
 /** Computes in the calling thread, one proof after the other, with any engine. */
-import { readFile } from "node:fs/promises";
 import type { Backend, LoadKeyOptions, ProveWtnsOptions, ProvingKey } from "./backend.ts";
 import type { Engine } from "./engine.ts";
 import { type KeySource, loadSharedKey } from "./engines/wasm/key-load.ts";
 import { WasmEngine } from "./engines/wasm.ts";
+import { readSource } from "./file-source.ts";
 import { type ProvingKey as EngineKey, type Proved, prove, residentKey } from "./groth16.ts";
 import { parseR1cs } from "./r1cs.ts";
 import { refuseDevKey } from "./resident.ts";
@@ -59,8 +59,8 @@ export class Solo implements Backend {
       const { shared, header } = await loadSharedKey(zkey, engine.kernels);
       return { ...header, resident: engine.adopt(shared) };
     }
-    const bytes = zkey instanceof Uint8Array ? zkey : await readFile(zkey.path);
-    return residentKey(engine, parseZkey(bytes));
+    const source = zkey instanceof Uint8Array ? zkey : zkey.path;
+    return residentKey(engine, parseZkey(await readSource("zkey", source)));
   }
 }
 
