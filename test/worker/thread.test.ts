@@ -2,7 +2,6 @@ import { copyFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Piscina } from "piscina";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readShared } from "../../worker/artefacts.ts";
 import { SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
@@ -17,7 +16,6 @@ import {
   requestCancel,
   STAGES,
   type Task,
-  transferListOf,
 } from "../../worker/task.ts";
 import handle from "../../worker/thread.ts";
 import { verificationKeyToJson } from "../../worker/verification-key.ts";
@@ -34,8 +32,7 @@ import {
   smallFixture,
   smallInputs,
 } from "./fixtures.ts";
-
-const THREAD = new URL("../../worker/thread.ts", import.meta.url).href;
+import { TaskPool } from "./task-pool.ts";
 
 let folder: string;
 let small: Fixture;
@@ -43,7 +40,7 @@ let long: Fixture;
 let smallArtefacts: PinnedArtefacts;
 let longArtefacts: PinnedArtefacts;
 let wtns: Uint8Array;
-let pool: Piscina;
+let pool: TaskPool;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "thread-"));
@@ -52,15 +49,12 @@ beforeAll(async () => {
   longArtefacts = await artefactsOf(long, long.devKey);
   const program = new WitnessProgram(new Uint8Array(await readFile(small.wasm)));
   wtns = encodeWtns(program.calculate(smallInputs()));
-  pool = openPool(2);
+  pool = new TaskPool(2);
 });
 afterAll(async () => {
-  await pool.destroy();
+  await pool[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
-
-const openPool = (maxThreads: number) =>
-  new Piscina({ filename: THREAD, minThreads: 0, maxThreads, idleTimeout: 60_000 });
 
 async function artefactsOf(fixture: Fixture, key: string): Promise<PinnedArtefacts> {
   return {
@@ -79,11 +73,8 @@ function proveTask(input: ProveInput, changes: Partial<ProveTask> = {}): ProveTa
   return { kind: "prove", artefacts, input, allowDevKeys: false, control, ...changes };
 }
 
-function run<T extends Task>(task: T, on = pool, signal?: AbortSignal): Promise<ResultOf<T>> {
-  // piscina demands an array, but its type, read from the last overload of postMessage, does not.
-  const transferList = transferListOf(task) as never;
-  return on.run(task, { transferList, ...(signal && { signal }) }) as Promise<ResultOf<T>>;
-}
+const run = <T extends Task>(task: T, on = pool, kill?: AbortSignal): Promise<ResultOf<T>> =>
+  on.run(task, kill);
 
 const longTask = (factor: number, changes: Partial<ProveTask> = {}) =>
   proveTask(inputs(longInputs(factor)), {
@@ -152,7 +143,7 @@ describe("worker / thread", () => {
 
   it("refuses a development key unless it is allowed, also one that is already loaded", async () => {
     const artefacts = await artefactsOf(small, small.devKey);
-    const one = openPool(1);
+    const one = new TaskPool(1);
     try {
       const task = (allowDevKeys: boolean) =>
         proveTask(witnessFile(wtns), { artefacts, allowDevKeys });
@@ -160,7 +151,7 @@ describe("worker / thread", () => {
       expect(await run(task(true), one)).toMatchObject({ kind: "proved", isDevKey: true });
       expect(await run(task(false), one)).toMatchObject({ kind: "failed", code: "KEY_REFUSED" });
     } finally {
-      await one.destroy();
+      await one[Symbol.asyncDispose]();
     }
   });
 
@@ -207,7 +198,7 @@ describe("worker / thread", () => {
     await copyFile(small.key, short.path);
     await truncate(short.path, 1000);
     for (const zkey of [other, gone, short]) {
-      const fresh = openPool(1);
+      const fresh = new TaskPool(1);
       try {
         const artefacts = { ...smallArtefacts, zkey };
         expect(await run(proveTask(witnessFile(wtns), { artefacts }), fresh)).toMatchObject({
@@ -215,7 +206,7 @@ describe("worker / thread", () => {
           code: "ARTEFACT_MISMATCH",
         });
       } finally {
-        await fresh.destroy();
+        await fresh[Symbol.asyncDispose]();
       }
     }
   });
@@ -225,7 +216,7 @@ describe("worker / thread", () => {
     const wasm = { ...(await pinned(small.wasm)), path: join(folder, "once.wasm") };
     await copyFile(small.key, zkey.path);
     await copyFile(small.wasm, wasm.path);
-    const one = openPool(1);
+    const one = new TaskPool(1);
     try {
       const artefacts = { zkey, wasm };
       const warm = await run({ kind: "warm", artefacts, allowDevKeys: false }, one);
@@ -239,7 +230,7 @@ describe("worker / thread", () => {
       const result = await run(proveTask(inputs(smallInputs()), { artefacts }), one);
       expect(await isSound(result, small.key)).toBe(true);
     } finally {
-      await one.destroy();
+      await one[Symbol.asyncDispose]();
     }
   });
 
@@ -248,7 +239,7 @@ describe("worker / thread", () => {
     const shared = await readShared(small.key);
     const { sha256 } = smallArtefacts.zkey;
     const artefacts = { ...smallArtefacts, zkey: { path, sha256, shared } };
-    const one = openPool(1);
+    const one = new TaskPool(1);
     try {
       const damaged = { ...artefacts.zkey, shared: await readShared(small.devKey) };
       const refused = proveTask(witnessFile(wtns), { artefacts: { ...artefacts, zkey: damaged } });
@@ -256,7 +247,7 @@ describe("worker / thread", () => {
       const result = await run(proveTask(witnessFile(wtns), { artefacts }), one);
       expect(await isSound(result, small.key)).toBe(true);
     } finally {
-      await one.destroy();
+      await one[Symbol.asyncDispose]();
     }
   });
 
@@ -316,7 +307,7 @@ describe("worker / thread", () => {
     const zkey = { ...longArtefacts.zkey, path: join(folder, "cancelled.zkey") };
     await copyFile(long.devKey, zkey.path);
     const artefacts = { ...longArtefacts, zkey };
-    const one = openPool(1);
+    const one = new TaskPool(1);
     try {
       for (const permille of [1, 300, 700]) {
         const task = longTask(13, { artefacts });
@@ -332,7 +323,7 @@ describe("worker / thread", () => {
       const result = await run(longTask(13, { artefacts }), one);
       expect(await isSound(result, long.devKey)).toBe(true);
     } finally {
-      await one.destroy();
+      await one[Symbol.asyncDispose]();
     }
   });
 
@@ -344,7 +335,7 @@ describe("worker / thread", () => {
   });
 
   it("is replaced when it is killed in the middle, and the next proof is right", async () => {
-    const one = openPool(1);
+    const one = new TaskPool(1);
     try {
       const killer = new AbortController();
       const task = longTask(17);
@@ -355,7 +346,7 @@ describe("worker / thread", () => {
       const result = await run(longTask(17), one);
       expect(await isSound(result, long.devKey)).toBe(true);
     } finally {
-      await one.destroy();
+      await one[Symbol.asyncDispose]();
     }
   });
 

@@ -2,38 +2,33 @@ import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Piscina } from "piscina";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   createTaskControl,
   type PinnedArtefacts,
   type ProveTask,
-  type ResultOf,
   readProgress,
   requestCancel,
-  transferListOf,
 } from "../../worker/task.ts";
 import { jsonBytes, patientFixture, pinned } from "./fixtures.ts";
+import { TaskPool } from "./task-pool.ts";
 
-const THREAD = new URL("../../worker/thread.ts", import.meta.url).href;
 /** Hours of work. */
 const FOR_EVER = String(2 ** 40);
 
 let folder: string;
 let artefacts: PinnedArtefacts;
-let pool: Piscina;
-let threadsEnded = 0;
+let pool: TaskPool;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "witness-cancel-"));
   const { devKey, wasm } = await patientFixture();
   // Of its own, because it is going to be destroyed.
   await copyFile(devKey, join(folder, "circuit.zkey"));
   artefacts = { zkey: await pinned(join(folder, "circuit.zkey")), wasm: await pinned(wasm) };
-  pool = new Piscina({ filename: THREAD, minThreads: 1, maxThreads: 1 });
-  pool.on("workerDestroy", () => threadsEnded++);
+  pool = new TaskPool(1);
 });
 afterAll(async () => {
-  await pool.destroy();
+  await pool[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
 
@@ -43,8 +38,7 @@ function taskOf(turns: string): ProveTask {
   return { kind: "prove", artefacts, input, allowDevKeys: true, control };
 }
 
-const run = (task: ProveTask): Promise<ResultOf<ProveTask>> =>
-  pool.run(task, { transferList: transferListOf(task) as never });
+const run = (task: ProveTask) => pool.run(task);
 
 describe("worker / thread / a witness that takes too long", () => {
   it("is cancelled, and its thread goes on with the key that it had", async () => {
@@ -60,7 +54,7 @@ describe("worker / thread / a witness that takes too long", () => {
       expect(await result).toMatchObject({ kind: "failed", code: "CANCELLED" });
       expect(await run(taskOf("10"))).toMatchObject({ kind: "proved" });
     }
-    expect(threadsEnded).toBe(0);
+    expect(pool.deaths).toBe(0);
   });
 
   it("is not begun when it is cancelled before", async () => {
