@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { copyOf, reserveSlots } from "../../worker/engines/wasm/arena.ts";
 import { fieldsOf } from "../../worker/engines/wasm/kernels.ts";
 import { bestKernels } from "../../worker/engines/wasm.ts";
 import { readLE } from "../../worker/field.ts";
@@ -13,7 +14,8 @@ import {
   requestCancel,
   type ThreadData,
 } from "../../worker/task.ts";
-import { type Member, Team, type TeamKey } from "../../worker/team.ts";
+import { type Member, Team, TeamKey } from "../../worker/team.ts";
+import handle from "../../worker/thread.ts";
 import { WitnessProgram } from "../../worker/witness.ts";
 import { encodeWtns, parseWtns } from "../../worker/wtns.ts";
 import { verifyWithNoble } from "../circuits/pairing.ts";
@@ -224,6 +226,39 @@ describe("worker / team", () => {
     expectSound(await prove(member(0), key, longWtns));
     await expect.poll(() => team.members.some(({ isHelping }) => isHelping)).toBe(false);
     expect(tracesOf(longWtns, key)).toBe(0);
+  });
+
+  it("has copies of a key where one memory has no room for all, and no help between them", async () => {
+    const own = open(3);
+    own.assist(true);
+    const { key: first } = (await load(own, long)).placeOf(0);
+    const second = { ...first, shared: copyOf(first.shared) };
+    reserveSlots(second.shared, 2);
+    // Two threads each: the third has the second copy for itself.
+    const copied = new TeamKey(1000, [first, second], 2);
+    expect([0, 1, 2].map((i) => copied.placeOf(i).slot)).toEqual([0, 1, 0]);
+    for (let i = 0; i < 3; i++) expectSound(await prove(member(2, own), copied), copied);
+    expect(helpedPieces(own)).toBe(0);
+    for (let i = 0; i < 20 && helpedPieces(own) === 0; i++) {
+      expectSound(await prove(member(0, own), copied), copied);
+    }
+    expect(member(1, own).helpedPieces).toBeGreaterThan(0);
+    expect(member(2, own).helpedPieces).toBe(0);
+  });
+
+  it("loads as many copies as its threads need", async () => {
+    const control = createTaskControl();
+    const source = { path: long.devKey };
+    const common = { kind: "load", source, allowDevKeys: true, control } as const;
+    const few = await handle({ ...common, threads: 3 });
+    expect(few).toMatchObject({ kind: "loaded", threadsEach: 3, copies: [{}] });
+    const many = await handle({ ...common, threads: 200 });
+    if (many.kind !== "loaded") throw new Error(many.message);
+    expect(many.copies.length).toBe(Math.ceil(200 / many.threadsEach));
+    expect(many.copies.length).toBeGreaterThan(1);
+    const memories = many.copies.map(({ shared }) => shared.memory.buffer);
+    expect(new Set(memories).size).toBe(many.copies.length);
+    for (const memory of memories) expect(memory.byteLength).toBeLessThanOrEqual(2 ** 32);
   });
 
   it("needs no more memory for more proofs, and gives that of released keys back", async () => {
