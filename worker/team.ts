@@ -240,7 +240,8 @@ export class Member {
       crewOf(key.shared, proofArenaOf(key.shared, leader)).wake();
     };
     const task: AssistTask = { kind: "assist", keyId: lead.key.id, leader, control };
-    const left = this.#assist(task, lead, key.shared).finally(() => {
+    const { slot } = lead.key.placeOf(this.#index);
+    const left = this.#assist(task, lead, key.shared, slot).finally(() => {
       lead.helpers.delete(help);
       this.#help = undefined;
       // There may be another proof, begun while this one's helper was on its way back.
@@ -310,10 +311,9 @@ export class Member {
     wipeSlot(shared, place.slot);
   }
 
-  /** How many threads a proof that begins now will have: those that lead none share them all. */
+  /** How many threads a proof that begins now may have, if those that lead none help all alike. */
   #threadsFor(key: TeamKey): number {
-    const { members, leads, mayAssist } = this.#common;
-    if (!mayAssist) return 1;
+    const { members, leads } = this.#common;
     const mine = key.placeOf(this.#index).key;
     const near = members.filter((each) => key.placeOf(each.#index).key === mine);
     return Math.ceil(near.length / leads.size);
@@ -341,7 +341,7 @@ export class Member {
     return least;
   }
 
-  async #assist(task: AssistTask, lead: Lead, shared: SharedKey): Promise<void> {
+  async #assist(task: AssistTask, lead: Lead, shared: SharedKey, slot: number): Promise<void> {
     let deaths = this.#thread.restartCount;
     try {
       await this.#thread.ready();
@@ -354,7 +354,6 @@ export class Member {
       // The proof goes on without it.
       lead.isExhausted = true;
       if (this.#thread.restartCount === deaths) return;
-      const { slot } = lead.key.placeOf(this.#index);
       crewOf(shared, proofArenaOf(shared, task.leader)).bury(slot);
       wipeSlot(shared, slot);
     }
