@@ -107,7 +107,7 @@ async function openThread(): Promise<Thread> {
 
 function chosenEngine(data: ThreadData | undefined): Engine | Promise<Engine> {
   if (data?.engine === "wasm") return new WasmEngine(data.kernels, 0, Tower.open(data.program));
-  return openEngine({ threads: "one", ...(data && { engine: data.engine }) });
+  return openEngine({ ...(data && { engine: data.engine }) });
 }
 
 async function keyOf({ keys }: Thread, use: KeyUse): Promise<ProvingKey> {

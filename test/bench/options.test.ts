@@ -63,7 +63,7 @@ describe("parseOptions", () => {
 
 describe("recordedCommand", () => {
   it("keeps the flags and leaves out where things lie", () => {
-    const words = ["--peer", "a=/home/x/a", "--peer-server=b=/y", "--sizes", "8", "--out", "/z"];
+    const words = ["--peer", "a=/x/a", "--peer-server=b=/y", "--sizes", "8", "--out", "/z"];
     expect(recordedCommand(words)).toBe(
       "npm run bench -- --peer a=PATH --peer-server=b=PATH --sizes 8 --out DIR",
     );

@@ -10,11 +10,13 @@ export type EngineName = (typeof ENGINE_NAMES)[number];
 export interface EngineOptions extends KernelOptions {
   /** "wasm" when left out. */
   readonly engine?: EngineName;
-  /** Makes no difference here: an engine computes in the thread that calls it. */
-  readonly threads?: "one" | "all";
 }
 
-/** @throws WorkError ENGINE_UNAVAILABLE */
+/**
+ * An engine for the calling thread.
+ *
+ * @throws WorkError ENGINE_UNAVAILABLE
+ */
 export async function openEngine({ engine, ...kernels }: EngineOptions = {}): Promise<Engine> {
   return engine === "reference" ? referenceEngine : openWasm(kernels);
 }

@@ -91,6 +91,7 @@ export class Msm {
   readonly #kernels: Kernels;
   readonly #memory: WebAssembly.Memory;
   readonly #degree: Degree;
+  readonly #limits: ReturnType<typeof limitsOf>;
   readonly #at: ReturnType<typeof layout>;
   #u32 = new Uint32Array();
   /** The most entries that a piece of work had since `wipe`. */
@@ -109,9 +110,9 @@ export class Msm {
     this.#kernels = kernels;
     this.#memory = memory;
     this.#degree = degree;
-    const limits = limitsOf(maxTerms);
-    this.#at = layout(limits, region);
-    const { maxEntries, maxSegments } = limits;
+    this.#limits = limitsOf(maxTerms);
+    this.#at = layout(this.#limits, region);
+    const { maxEntries, maxSegments } = this.#limits;
     const args = [kernels, memory, field, inversion, degree] as const;
     this.sums = new PointSums(...args, maxEntries, maxSegments, region);
   }
@@ -135,6 +136,7 @@ export class Msm {
    * affine point of bit position c w + k, zeros for infinity.
    *
    * @param bits  c
+   * @throws RangeError if that is more than the constructor's `maxTerms` has room for.
    */
   windows(
     terms: readonly Terms[],
@@ -146,6 +148,15 @@ export class Msm {
   ): void {
     const buckets = 2 ** (bits - 1);
     const segments = (to - from) * buckets;
+    const count = (to - from) * terms.reduce((sum, term) => sum + term.count, 0);
+    const { maxEntries, maxSegments } = this.#limits;
+    // Rows and columns take up to two entries for each bucket that is not empty.
+    const most = Math.max(count, 2 * Math.min(count, segments));
+    if (most > maxEntries || segments > maxSegments) {
+      throw new RangeError(
+        `got ${most} entries in ${segments} buckets, the working memory has room for ${maxEntries} in ${maxSegments}`,
+      );
+    }
     this.#sort(terms, bits, from, to);
     checkpoint(0.1);
     const { entries, starts, results } = this.#at;
