@@ -3,9 +3,9 @@
  * arithmetic: bigints (`engines/reference.ts`), our own WebAssembly (`engines/wasm.ts`), and later a
  * GPU.
  *
- * An engine knows vectors, sums and one pairing product; it knows neither proofs nor blinding. The
- * long vectors (witness, quotient) and the long sections of a key never cross the seam after they
- * were handed in, so that an engine may keep them in its own memory, in its own representation.
+ * An engine sums points and checks a proof's equation; of how a proof is made and blinded it knows
+ * nothing. The long vectors (witness, quotient) and the long sections of a key never cross the seam
+ * after they were handed in, so that an engine may keep them in its own memory and representation.
  * Sums are given as a whole list of terms, so that an engine may merge them into one multi-scalar
  * multiplication. Every implementation passes test/worker/conformance.ts.
  */

@@ -8,7 +8,7 @@
  * |---|---|---|
  * | `fma` revectorized | 5 x 51 bits in doubles, 256-bit vectors | Node 22 with AVX2 and FMA, an experimental flag of V8 |
  * | `fma` | the same, 128-bit vectors | relaxed SIMD (Node 22) and a processor with FMA |
- * | `extmul` | 9 x 29 bits in 64-bit lanes | plain SIMD (Node 16) |
+ * | `extmul` | 9 x 29 bits in 64-bit lanes | plain SIMD (tried on Node 20 and later) |
  *
  * `docs/adr/0019-kernels.md` has the reasons.
  */
