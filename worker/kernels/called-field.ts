@@ -9,13 +9,15 @@
  * across a call: kernels for it are written out, and are half as long then.
  */
 import type { Expr, FunctionWriter, Local } from "./emitter.ts";
-import type {
-  Arithmetic,
-  Element,
-  Half,
-  KernelWriter,
-  Variable,
-  VectorField,
+import {
+  type Arithmetic,
+  type Element,
+  type Half,
+  type KernelWriter,
+  oneByOne,
+  type Product,
+  type Variable,
+  type VectorField,
 } from "./vector-field.ts";
 
 /** Functions of limbs, each returning limbs in bounds. */
@@ -106,8 +108,14 @@ class CalledArithmetic implements Arithmetic {
     this.#f.callInto(dst, this.#products.square, ...a);
   }
 
-  reduce(variable: Variable): void {
-    this.#f.callInto(variable, this.#products.reduce, ...variable);
+  together(products: readonly Product[]): void {
+    oneByOne(this, products);
+  }
+
+  reduce(...variables: Variable[]): void {
+    for (const variable of variables) {
+      this.#f.callInto(variable, this.#products.reduce, ...variable);
+    }
   }
 
   variable(): Variable {

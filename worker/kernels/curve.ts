@@ -5,14 +5,16 @@
  *     lambda = (y2 - y1) / (x2 - x1),  x3 = lambda^2 - x1 - x2,  y3 = lambda (x1 - x3) - y1
  *
  * An addition costs one squaring and five multiplications, three of them for its share of the
- * inversion; projective formulas need eleven. The steps are kernels of their own, because moving
- * points around and computing with them ask for opposite kinds of code:
+ * inversion; projective formulas need eleven. The steps are loops of their own: each is short enough
+ * for the processor to keep its decoded instructions, and has independent products to compute side by
+ * side, where whole additions, one after the other, would wait for their own results.
  *
- *     gather    points from their records into blocks of four additions: {x1, y1, D, N}
- *               with D = x2 - x1, N = y2 - y1 (`gather.ts`)
- *     forward   running products of the D, one chain for each of the four lanes
- *     (inverse) of the four products: elsewhere
- *     backward  from the last block to the first: 1/D, lambda, x3, y3
+ *     gather    points from their records into blocks of four additions {x1, y1, D, y2}, with
+ *               D = x2 - x1 (`gather.ts`); or `differences` of points that lie in two rows
+ *     forward   running products of the D, a chain for each lane
+ *     (inverse) of the chains' ends: elsewhere
+ *     unwind    from the last D to the first: 1/D in the place of the running product
+ *     finish    lambda in the place of 1/D; x3; y3
  *
  * A point comes in two forms. **Packed**: x, y (for G2 x0, x1, y0, y1) as 4 x 64 bits each,
  * little-endian, Montgomery form in the field's radix, below p: one cache line in G1, two in G2; this
@@ -23,7 +25,10 @@
  * An *entry* of a list is a packed point's address with the sign in bit 0 (addresses are multiples of
  * 64), or a lane's address.
  *
- * No kernel here looks whether D is 0: the driver sees it in the inverse (`msm.ts`).
+ * In G1 two quads are handled at once, with a chain for each of their eight lanes; in Fq2, where a
+ * product is two already, one. Any number of quads will do: an odd one goes by itself.
+ *
+ * No kernel here looks whether D is 0: the driver sees it in the inverse (`batch-additions.ts`).
  *
  * **Bounds** of values, in units of q, by the narrower of the two representations (`fma-field.ts`: a
  * product is at most 0.38 |a| |b| + 0.5, and may be 2.6). In Fq, |D| <= 1.5 (a packed x and a lane's)
@@ -33,8 +38,8 @@
  * this would not close) gives 0.97 and 1.07, with |N| <= 2.83 lambda 1.85, its square's parts 1.8,
  * and x3's 4.3.
  */
-import { type FunctionWriter, i32, i64 } from "./emitter.ts";
-import { Extension } from "./extension.ts";
+import { type Expr, type FunctionWriter, i32, i64, type Local } from "./emitter.ts";
+import { type CoordinateVariable, Extension } from "./extension.ts";
 import { type KernelWriter, LIMB_STRIDE, type VectorField } from "./vector-field.ts";
 
 export type Degree = 1 | 2;
@@ -47,255 +52,289 @@ export interface PointSizes {
   readonly quad: number;
   /** A block of four points {x, y}. */
   readonly block: number;
-  /** A block of four additions {x1, y1, D, N}. */
+  /** A block of four additions {x1, y1, D, y2}. */
   readonly sums: number;
+  /** The chains' running products. */
+  readonly chain: number;
 }
 
 export function pointSizes(field: VectorField, degree: Degree): PointSizes {
   const quad = degree * field.limbs * LIMB_STRIDE;
-  return { packed: 64 * degree, quad, block: 2 * quad, sums: 4 * quad };
+  return {
+    packed: 64 * degree,
+    quad,
+    block: 2 * quad,
+    sums: 4 * quad,
+    chain: quadsAtOnce(degree) * quad,
+  };
+}
+
+/** Quads that a round of a loop handles. */
+function quadsAtOnce(degree: Degree): number {
+  return degree === 1 ? 2 : 1;
 }
 
 /** Lanes in a quad. */
 const LANES = 4;
 
-/**
- * Writes the kernels of one group into a module; their names end in the degree.
- *
- * @param long  The field for kernels of many products, if another (`calledField`) suits them better.
- */
-export function writeCurveKernels(
-  writer: KernelWriter,
-  field: VectorField,
-  degree: Degree,
-  long = field,
-): void {
+/** Writes the kernels of one group into a module; their names end in the degree. */
+export function writeCurveKernels(writer: KernelWriter, field: VectorField, degree: Degree): void {
   const { quad, block, sums } = pointSizes(field, degree);
   const { module } = writer;
   const componentBytes = field.limbs * LIMB_STRIDE;
-  const halvesOf = (f: FunctionWriter, over = field): readonly [Extension, Extension] => {
-    const [low, high] = writer.halves(f, over);
+  const atOnce = quadsAtOnce(degree);
+  const halvesOf = (f: FunctionWriter): readonly [Extension, Extension] => {
+    const [low, high] = writer.halves(f, field);
     return [
       new Extension(low, degree, componentBytes),
       new Extension(high, degree, componentBytes),
     ];
   };
+  /** Variables of two halves, for each of the quads that are handled at once. */
+  const roomFor = <Name extends string>(f: FunctionWriter, ...names: readonly Name[]) =>
+    pairOf(halvesOf(f), (x) => ({
+      x,
+      quads: Array.from({ length: atOnce }, (_, index) => ({
+        index,
+        ...(Object.fromEntries(names.map((name) => [name, x.variable()])) as Record<
+          Name,
+          CoordinateVariable
+        >),
+      })),
+    }));
+  /** Writes one round of a loop for the first `count` of these quads. */
+  const round = <Q>(
+    f: FunctionWriter,
+    halves: Pair<{ readonly x: Extension; readonly quads: readonly Q[] }>,
+    count: number,
+    write: (x: Extension, quads: readonly Q[]) => void,
+  ) => {
+    const isLong = degree === 2;
+    writer.forHalves(f, halves, ({ x, quads }) => write(x, quads.slice(0, count)), { isLong });
+  };
+  /** A loop upwards over quads; pointers and what they advance by with each quad. */
+  const upwards = (
+    f: FunctionWriter,
+    quads: Local<"i32">,
+    pointers: readonly (readonly [Local<"i32">, Stride])[],
+    write: (count: number) => void,
+  ) => {
+    const left = f.local("i32");
+    const step = (count: number) => {
+      write(count);
+      for (const [pointer, stride] of pointers)
+        f.set(pointer, i32.add(pointer, times(stride, count)));
+      f.advance(left, -count);
+    };
+    f.set(left, quads);
+    if (atOnce === 2) f.if(i32.and(left, i32.const(1)), () => step(1));
+    f.while(
+      () => left,
+      () => step(atOnce),
+    );
+  };
+  /** The same downwards, from the ends; rounds are those of `upwards`, the other way round. */
+  const downwards = (
+    f: FunctionWriter,
+    quads: Local<"i32">,
+    pointers: readonly (readonly [Local<"i32">, Stride])[],
+    write: (count: number) => void,
+  ) => {
+    const left = f.local("i32");
+    const step = (count: number) => {
+      for (const [pointer, stride] of pointers)
+        f.set(pointer, i32.sub(pointer, times(stride, count)));
+      write(count);
+      f.advance(left, -count);
+    };
+    f.set(left, quads);
+    f.while(
+      () => (atOnce === 2 ? i32.gtU(left, i32.const(1)) : left),
+      () => step(atOnce),
+    );
+    if (atOnce === 2) f.if(left, () => step(1));
+  };
+
+  /** differences(a, b, d, quads): D = x_b - x_a of blocks in two rows, lane above lane. */
+  module.define(`differences${degree}`, ["i32", "i32", "i32", "i32"], [], (f, a, b, d, quads) => {
+    const parts = pairOf(halvesOf(f), (x) => ({ x, difference: x.variable() }));
+    f.loop(
+      () => {
+        writer.forHalves(f, parts, ({ x, difference }) => {
+          x.set(difference, x.load(b, 0));
+          x.set(difference, x.sub(difference, x.load(a, 0)));
+          x.store(d, 0, difference);
+        });
+        for (const pointer of [a, b]) f.advance(pointer, block);
+        f.advance(d, quad);
+        f.advance(quads, -1);
+      },
+      () => quads,
+    );
+  });
 
   /**
-   * products(d, products, chain, quads): the running products of `forward` over quads alone; in Fq2
-   * reduced ones, as `forward` leaves them.
-   */
-  module.define(
-    `products${degree}`,
-    ["i32", "i32", "i32", "i32"],
-    [],
-    (f, d, products, chain, quads) => {
-      const parts = pairOf(halvesOf(f), (x) => ({ x, running: x.variable(), next: x.variable() }));
-      f.loop(
-        () => {
-          writer.forHalves(f, parts, ({ x, running, next }) => {
-            x.set(running, x.load(chain, 0));
-            x.mul(next, x.load(d, 0), running);
-            x.store(products, 0, running);
-            x.store(chain, 0, next);
-          });
-          for (const pointer of [d, products]) f.advance(pointer, quad);
-          f.advance(quads, -1);
-        },
-        () => quads,
-      );
-    },
-  );
-
-  /**
-   * forward(sums, products, chain, quads): products[i] = D_0 ... D_(i-1) times what `chain` (a
-   * coordinate quad) held, lane by lane; chain = the whole product.
+   * forward(d, stride, products, chain, quads): products[i] = D_0 ... D_(i-1) times what `chain`
+   * held, lane by lane; chain = the whole product. The quads D_i are `stride` bytes apart.
    *
    * In Fq2 a difference is reduced first and written back: there a product of two unreduced values
    * would add up to more than the bounds allow over a chain.
    */
   module.define(
     `forward${degree}`,
-    ["i32", "i32", "i32", "i32"],
+    ["i32", "i32", "i32", "i32", "i32"],
     [],
-    (f, buffer, products, chain, quads) => {
-      const parts = pairOf(halvesOf(f), (x) => ({
-        x,
-        running: x.variable(),
-        d: x.variable(),
-        next: x.variable(),
-      }));
-      f.loop(
-        () => {
-          writer.forHalves(f, parts, ({ x, running, d, next }) => {
-            x.set(running, x.load(chain, 0));
-            const inMemory = x.load(buffer, 2 * quad);
-            if (degree === 2) {
-              x.set(d, inMemory);
-              x.reduce(d);
-            }
-            x.mul(next, degree === 2 ? d : inMemory, running);
-            if (degree === 2) x.store(buffer, 2 * quad, d);
-            x.store(products, 0, running);
-            x.store(chain, 0, next);
-          });
-          f.advance(buffer, sums);
-          f.advance(products, quad);
-          f.advance(quads, -1);
-        },
-        () => quads,
-      );
-    },
-  );
-
-  /**
-   * backward(sums, products, chain, blocks, quads): pointers to the ends; goes down to the starts.
-   * `chain` holds the inverse of the whole product. Blocks receive the sums {x3, y3}.
-   *
-   * `backwardDouble` is the same for blocks that `tangent` made: there x2 = x1.
-   *
-   * (Touching the next batch's points in here was tried, to hide their misses behind arithmetic: it
-   * is 10 % slower, because a load that waits keeps what follows it from retiring.)
-   */
-  for (const isDouble of [false, true]) {
-    module.define(
-      `${isDouble ? "backwardDouble" : "backward"}${degree}`,
-      ["i32", "i32", "i32", "i32", "i32"],
-      [],
-      (f, buffer, products, chain, out, quads) => {
-        const parts = pairOf(halvesOf(f, long), (x) => ({
-          x,
-          running: x.variable(),
-          inverse: x.variable(),
-          lambda: x.variable(),
-          x3: x.variable(),
-          next: x.variable(),
-          y3: x.variable(),
-        }));
-        f.loop(
-          () => {
-            f.advance(buffer, -sums);
-            f.advance(products, -quad);
-            f.advance(out, -block);
-            writer.forHalves(
-              f,
-              parts,
-              ({ x, running, inverse, lambda, x3, next, y3 }) => {
-                const x1 = x.load(buffer, 0);
-                const d = x.load(buffer, 2 * quad);
-                x.set(running, x.load(chain, 0));
-                x.mul(inverse, x.load(products, 0), running);
-                x.mul(next, d, running);
-                x.mul(lambda, x.load(buffer, 3 * quad), inverse);
-                x.square(x3, lambda);
-                const rest = x.sub(x3, x.add(x1, x1));
-                x.set(x3, isDouble ? rest : x.sub(rest, d));
-                x.reduce(x3);
-                x.set(running, x.sub(x1, x3));
-                x.mul(y3, running, lambda);
-                x.set(y3, x.sub(y3, x.load(buffer, quad)));
-                x.reduce(y3);
-                x.store(chain, 0, next);
-                x.store(out, 0, x3);
-                x.store(out, quad, y3);
-              },
-              { isLong: degree === 2 },
-            );
-            f.advance(quads, -1);
-          },
-          () => quads,
-        );
-      },
-    );
-  }
-
-  /**
-   * forwardRows(a, b, d, products, chain, quads): `forward` for blocks of points that lie in two rows,
-   * lane above lane: D = x_b - x_a, which is kept in the quads at `d`.
-   */
-  module.define(
-    `forwardRows${degree}`,
-    ["i32", "i32", "i32", "i32", "i32", "i32"],
-    [],
-    (f, a, b, d, products, chain, quads) => {
-      const parts = pairOf(halvesOf(f), (x) => ({
-        x,
-        running: x.variable(),
-        difference: x.variable(),
-        next: x.variable(),
-      }));
-      f.loop(
-        () => {
-          writer.forHalves(f, parts, ({ x, running, difference, next }) => {
-            x.set(running, x.load(chain, 0));
-            x.set(difference, x.load(b, 0));
-            x.set(difference, x.sub(difference, x.load(a, 0)));
-            if (degree === 2) x.reduce(difference);
-            x.mul(next, difference, running);
-            x.store(d, 0, difference);
-            x.store(products, 0, running);
-            x.store(chain, 0, next);
-          });
-          for (const pointer of [a, b]) f.advance(pointer, block);
-          for (const pointer of [d, products]) f.advance(pointer, quad);
-          f.advance(quads, -1);
-        },
-        () => quads,
-      );
-    },
-  );
-
-  /**
-   * backwardRows(a, b, d, products, chain, quads): pointers to the ends; goes down to the starts. The
-   * sums take the place of the points in row a.
-   */
-  module.define(
-    `backwardRows${degree}`,
-    ["i32", "i32", "i32", "i32", "i32", "i32"],
-    [],
-    (f, a, b, d, products, chain, quads) => {
-      const parts = pairOf(halvesOf(f, long), (x) => ({
-        x,
-        running: x.variable(),
-        inverse: x.variable(),
-        lambda: x.variable(),
-        x3: x.variable(),
-        next: x.variable(),
-        y3: x.variable(),
-      }));
-      f.loop(
-        () => {
-          for (const pointer of [a, b]) f.advance(pointer, -block);
-          for (const pointer of [d, products]) f.advance(pointer, -quad);
-          writer.forHalves(
-            f,
-            parts,
-            ({ x, running, inverse, lambda, x3, next, y3 }) => {
-              const x1 = x.load(a, 0);
-              const difference = x.load(d, 0);
-              x.set(running, x.load(chain, 0));
-              x.mul(inverse, x.load(products, 0), running);
-              x.mul(next, difference, running);
-              x.set(y3, x.load(b, quad));
-              x.set(y3, x.sub(y3, x.load(a, quad)));
-              x.mul(lambda, y3, inverse);
-              x.square(x3, lambda);
-              x.set(x3, x.sub(x.sub(x3, x.add(x1, x1)), difference));
-              x.reduce(x3);
-              x.set(running, x.sub(x1, x3));
-              x.mul(y3, running, lambda);
-              x.set(y3, x.sub(y3, x.load(a, quad)));
-              x.reduce(y3);
-              x.store(chain, 0, next);
-              x.store(a, 0, x3);
-              x.store(a, quad, y3);
-            },
-            { isLong: degree === 2 },
+    (f, d, stride, products, chain, quads) => {
+      const parts = roomFor(f, "running", "difference", "next");
+      const pointers = [[d, stride] as const, [products, quad] as const];
+      upwards(f, quads, pointers, (count) => {
+        const ds = addresses(f, d, stride, count);
+        round(f, parts, count, (x, all) => {
+          for (const { index, running, difference } of all) {
+            x.set(running, x.load(chain, quad * index));
+            if (degree === 1) continue;
+            x.set(difference, x.load(at(ds, index), 0));
+            x.reduce(difference);
+          }
+          x.together(
+            all.map(({ index, running, difference, next }) => ({
+              dst: next,
+              a: degree === 1 ? x.load(at(ds, index), 0) : difference,
+              b: running,
+            })),
           );
-          f.advance(quads, -1);
-        },
-        () => quads,
-      );
+          for (const { index, running, difference, next } of all) {
+            if (degree === 2) x.store(at(ds, index), 0, difference);
+            x.store(products, quad * index, running);
+            x.store(chain, quad * index, next);
+          }
+        });
+      });
+    },
+  );
+
+  /**
+   * unwind(d, stride, products, chain, quads): pointers to the ends; goes down to the starts. `chain`
+   * holds the inverse of what `forward` left there. products[i] = 1 / D_i.
+   */
+  module.define(
+    `unwind${degree}`,
+    ["i32", "i32", "i32", "i32", "i32"],
+    [],
+    (f, d, stride, products, chain, quads) => {
+      const parts = roomFor(f, "running", "inverse", "next");
+      const pointers = [[d, stride] as const, [products, quad] as const];
+      downwards(f, quads, pointers, (count) => {
+        const ds = addresses(f, d, stride, count);
+        round(f, parts, count, (x, all) => {
+          for (const { index, running } of all) x.set(running, x.load(chain, quad * index));
+          x.together([
+            ...all.map(({ index, running, inverse }) => ({
+              dst: inverse,
+              a: x.load(products, quad * index),
+              b: running,
+            })),
+            ...all.map(({ index, running, next }) => ({
+              dst: next,
+              a: x.load(at(ds, index), 0),
+              b: running,
+            })),
+          ]);
+          for (const { index, inverse, next } of all) {
+            x.store(products, quad * index, inverse);
+            x.store(chain, quad * index, next);
+          }
+        });
+      });
+    },
+  );
+
+  /**
+   * finish(first, y2, stride, d, dStride, inverses, out, quads): the sums {x3, y3}, in blocks.
+   *
+   * @param first     the points {x1, y1}, `stride` bytes apart. `out` may be the same, with a block's
+   *   stride.
+   * @param y2        of the second points, also `stride` bytes apart
+   * @param d         the differences, `dStride` bytes apart; 0 for doublings, whose x2 is x1. Lost.
+   * @param inverses  1 / D, a quad's size apart. Lost.
+   */
+  module.define(
+    `finish${degree}`,
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    [],
+    (f, first, y2, stride, d, dStride, inverses, out, quads) => {
+      const parts = roomFor(f, "one", "other");
+      const starts = [first, d, inverses, out].map((pointer) => [pointer, f.local("i32")] as const);
+      for (const [pointer, start] of starts) f.set(start, pointer);
+      const rewind = () => {
+        for (const [pointer, start] of starts) f.set(pointer, start);
+      };
+
+      // lambda = (y2 - y1) / D
+      const points = [[first, stride] as const, [inverses, quad] as const];
+      upwards(f, quads, [...points, [y2, stride]], (count) => {
+        const firsts = addresses(f, first, stride, count);
+        const seconds = addresses(f, y2, stride, count);
+        round(f, parts, count, (x, all) => {
+          for (const { index, one } of all) {
+            x.set(one, x.load(at(seconds, index), 0));
+            x.set(one, x.sub(one, x.load(at(firsts, index), quad)));
+          }
+          x.together(
+            all.map(({ index, one, other }) => ({
+              dst: other,
+              a: one,
+              b: x.load(inverses, quad * index),
+            })),
+          );
+          for (const { index, other } of all) x.store(inverses, quad * index, other);
+        });
+      });
+
+      // x3 = lambda^2 - 2 x1 - D, and x1 - x3 in the place of D
+      rewind();
+      upwards(f, quads, [...points, [d, dStride], [out, block]], (count) => {
+        const firsts = addresses(f, first, stride, count);
+        const ds = addresses(f, d, dStride, count);
+        round(f, parts, count, (x, all) => {
+          for (const { index, one } of all) x.set(one, x.load(inverses, quad * index));
+          x.together(all.map(({ one, other }) => ({ dst: other, square: one })));
+          for (const { index, other } of all) {
+            const x1 = x.load(at(firsts, index), 0);
+            x.set(other, x.sub(x.sub(other, x.add(x1, x1)), x.load(at(ds, index), 0)));
+          }
+          x.reduce(...all.map(({ other }) => other));
+          for (const { index, one, other } of all) {
+            x.set(one, x.sub(x.load(at(firsts, index), 0), other));
+          }
+          for (const { index, one, other } of all) {
+            x.store(at(ds, index), 0, one);
+            x.store(out, block * index, other);
+          }
+        });
+      });
+
+      // y3 = lambda (x1 - x3) - y1
+      rewind();
+      upwards(f, quads, [...points, [d, dStride], [out, block]], (count) => {
+        const firsts = addresses(f, first, stride, count);
+        const ds = addresses(f, d, dStride, count);
+        round(f, parts, count, (x, all) => {
+          for (const { index, one } of all) x.set(one, x.load(inverses, quad * index));
+          x.together(
+            all.map(({ index, one, other }) => ({
+              dst: other,
+              a: x.load(at(ds, index), 0),
+              b: one,
+            })),
+          );
+          for (const { index, other } of all) {
+            x.set(other, x.sub(other, x.load(at(firsts, index), quad)));
+          }
+          x.reduce(...all.map(({ other }) => other));
+          for (const { index, other } of all) x.store(out, block * index + quad, other);
+        });
+      });
     },
   );
 
@@ -370,35 +409,62 @@ export function writeCurveKernels(
   }
 
   /**
-   * tangent(sums, quads): makes blocks of pairs of equal points into doublings: D = 2 y1,
-   * N = 3 x1^2 (a = 0 in both curves). y1 is not 0: the groups have odd order.
+   * tangent(sums, quads): makes blocks of pairs of equal points into doublings: D = 2 y1, and a second
+   * y that is 3 x1^2 more than y1 (a = 0 in both curves). y1 is not 0: the groups have odd order.
    */
   module.define(`tangent${degree}`, ["i32", "i32"], [], (f, buffer, quads) => {
-    const parts = pairOf(halvesOf(f, long), (x) => ({
-      x,
-      s: x.variable(),
-      d: x.variable(),
-    }));
+    const parts = pairOf(halvesOf(f), (x) => ({ x, s: x.variable(), d: x.variable() }));
     f.loop(
       () => {
-        writer.forHalves(f, parts, ({ x, s, d }) => {
-          x.set(d, x.load(buffer, 0));
-          x.reduce(d);
-          x.square(s, d);
-          x.set(d, x.add(s, x.add(s, s)));
-          x.reduce(d);
-          x.set(s, x.load(buffer, quad));
-          x.set(s, x.add(s, s));
-          x.reduce(s);
-          x.store(buffer, 2 * quad, s);
-          x.store(buffer, 3 * quad, d);
-        });
+        writer.forHalves(
+          f,
+          parts,
+          ({ x, s, d }) => {
+            x.set(d, x.load(buffer, 0));
+            x.reduce(d);
+            x.square(s, d);
+            x.set(d, x.add(s, x.add(s, s)));
+            x.reduce(d);
+            x.set(d, x.add(d, x.load(buffer, quad)));
+            x.set(s, x.load(buffer, quad));
+            x.set(s, x.add(s, s));
+            x.reduce(s);
+            x.store(buffer, 2 * quad, s);
+            x.store(buffer, 3 * quad, d);
+          },
+          { isLong: degree === 2 },
+        );
         f.advance(buffer, sums);
         f.advance(quads, -1);
       },
       () => quads,
     );
   });
+}
+
+/** Bytes from one quad to the next: known here, or by a parameter. */
+type Stride = number | Local<"i32">;
+
+function times(stride: Stride, count: number): Expr<"i32"> {
+  if (typeof stride === "number") return i32.const(stride * count);
+  return count === 1 ? stride : i32.add(stride, stride);
+}
+
+/** The pointer, and what lies one stride on, in locals. */
+function addresses(
+  f: FunctionWriter,
+  pointer: Local<"i32">,
+  stride: Local<"i32">,
+  count: number,
+): readonly Local<"i32">[] {
+  if (count === 1) return [pointer];
+  const next = f.local("i32");
+  f.set(next, i32.add(pointer, stride));
+  return [pointer, next];
+}
+
+function at<T>(items: readonly T[], i: number): T {
+  return items[i] as T;
 }
 
 type Pair<T> = readonly [T, T];

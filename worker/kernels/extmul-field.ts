@@ -45,6 +45,8 @@ import {
   HALF_BYTES,
   type Half,
   LIMB_STRIDE,
+  oneByOne,
+  type Product,
   type Variable,
   type VectorField,
 } from "./vector-field.ts";
@@ -143,8 +145,13 @@ class ExtmulArithmetic implements Arithmetic {
     this.#product.square(dst, a);
   }
 
-  reduce(variable: Variable): void {
-    this.#product.reduce(variable);
+  /** There are no registers for two at once. */
+  together(products: readonly Product[]): void {
+    oneByOne(this, products);
+  }
+
+  reduce(...variables: Variable[]): void {
+    for (const variable of variables) this.#product.reduce(variable);
   }
 
   /** Unsigned limbs below 2^29: good as an operand, or of one difference. */

@@ -51,21 +51,34 @@ import {
   type Local,
   v128,
 } from "./emitter.ts";
-import { BASE, BITS, C1, C2, FmaProduct, HALF_BASE, LIMBS, LOW_BIAS, W } from "./fma-product.ts";
+import {
+  BASE,
+  BITS,
+  C1,
+  C2,
+  FmaProduct,
+  FOLDED,
+  HALF_BASE,
+  LIMBS,
+  LOW_BIAS,
+  Room,
+  type RoundingConstants,
+  W,
+} from "./fma-product.ts";
 import {
   type Arithmetic,
   type ConstantPool,
   type Element,
   HALF_BYTES,
   type Half,
+  interleaved,
+  type KernelWriter,
   LIMB_STRIDE,
+  type Product,
   signedLimbs,
   type Variable,
   type VectorField,
 } from "./vector-field.ts";
-
-/** Rows folded at once; the other two of the five low columns get Montgomery rows. */
-const FOLDED = 3;
 
 /** |a_i b_j| */
 const MAX_PRODUCT = 2 ** (2 * BITS);
@@ -107,7 +120,7 @@ export function fmaField(modulus: bigint, { checked = false }: FmaOptions = {}):
     limbBits: BITS,
     limbsOf: (x) => digitsOf(x).map((digit) => bitsOf(Number(digit))),
     valueOf: (limbs) => limbs.reduceRight((sum, bits) => (sum << W) + BigInt(doubleOf(bits)), 0n),
-    arithmetic: (f, half, writer) => new FmaArithmetic(f, half, writer.constants, constants),
+    arithmetic: (f, half, writer) => new FmaArithmetic(f, half, writer, constants),
     // bits(d + bias) - bits(bias) = d for an integer d below 2^51 in size
     loadLimb: (address, offset) =>
       i64.sub(
@@ -150,29 +163,21 @@ class FmaArithmetic implements Arithmetic {
   readonly #f: FunctionWriter;
   readonly #pool: ConstantPool;
   readonly #constants: Constants;
-  readonly #c1: Local<"v128">;
-  readonly #c2: Local<"v128">;
-  readonly #high: Local<"v128">;
-  /** The current digit of the left operand. */
-  readonly #digit: Local<"v128">;
-  readonly #columns: readonly Local<"v128">[];
-  readonly #low: readonly Local<"v128">[];
-  readonly #out: Variable;
+  readonly #rounding: RoundingConstants;
+  readonly #rooms: Room[] = [];
+  /** Products side by side; where halves are not packed, those of the other half come on top. */
+  readonly #mostAtOnce: number;
 
-  constructor(f: FunctionWriter, half: Half, pool: ConstantPool, constants: Constants) {
+  constructor(f: FunctionWriter, half: Half, writer: KernelWriter, constants: Constants) {
     this.half = half;
     this.#f = f;
-    this.#pool = pool;
+    this.#pool = writer.constants;
+    this.#mostAtOnce = writer.isPaired ? 4 : 2;
     this.#constants = constants;
-    this.#c1 = f.local("v128");
-    this.#c2 = f.local("v128");
-    this.#high = f.local("v128");
-    this.#digit = f.local("v128");
-    this.#columns = f.locals("v128", 2 * LIMBS);
-    this.#low = f.locals("v128", FOLDED);
-    this.#out = f.locals("v128", LIMBS);
-    f.set(this.#c1, this.#double(C1));
-    f.set(this.#c2, this.#double(C2));
+    const [c1, c2] = f.locals("v128", 2) as [Local<"v128">, Local<"v128">];
+    this.#rounding = { c1, c2 };
+    f.set(c1, this.#double(C1));
+    f.set(c2, this.#double(C2));
   }
 
   variable(): Variable {
@@ -210,35 +215,42 @@ class FmaArithmetic implements Arithmetic {
   }
 
   mul(dst: Variable, a: Element, b: Element): void {
-    this.#assertBounds(a, b);
-    this.#multiply(dst, [[a, b]]);
+    this.together([{ dst, pairs: [[a, b]] }]);
   }
 
   mulSum(dst: Variable, a: Element, b: Element, c: Element, d: Element): void {
-    this.#assertBounds(a, b);
-    this.#assertBounds(c, d);
-    this.#multiply(dst, [
-      [a, b],
-      [c, d],
+    this.together([
+      {
+        dst,
+        pairs: [
+          [a, b],
+          [c, d],
+        ],
+      },
     ]);
   }
 
-  /** Squares on the diagonal, each mixed product once, with the doubled digit. */
   square(dst: Variable, a: Element): void {
-    this.#assertBounds(a, a, MAX_PRODUCT / 2);
+    this.together([{ dst, square: a }]);
+  }
+
+  /** Columns of all products first, which is work for every unit there is; then their chains. */
+  together(products: readonly Product[]): void {
     const f = this.#f;
-    const product = this.#product();
-    for (let i = 0; i < LIMBS; i++) {
-      f.set(this.#digit, at(a, i));
-      product.add(this.#digit, this.#digit, 2 * i);
-      if (i < LIMBS - 1) {
-        f.set(this.#digit, f64x2.add(this.#digit, this.#digit));
-        for (let j = i + 1; j < LIMBS; j++) product.add(this.#digit, at(a, j), i + j);
-      }
-      // Columns 2 i and 2 i + 1 have all their products now.
-      for (const k of [2 * i, 2 * i + 1]) if (k < FOLDED) product.takeDigit(k, at(this.#low, k));
+    if (products.length > this.#mostAtOnce) {
+      this.together(products.slice(0, this.#mostAtOnce));
+      this.together(products.slice(this.#mostAtOnce));
+      return;
     }
-    this.#reduceProduct(product, dst);
+    const sums = products.map((product, i) =>
+      "square" in product
+        ? this.#squareColumns(product.square, this.#room(i))
+        : this.#columns(product.pairs, this.#room(i)),
+    );
+    const reductions = products.map(({ dst }, i) =>
+      f.capture(() => this.#reduceProduct(at(sums, i), dst)),
+    );
+    f.do(...interleaved(reductions));
   }
 
   /**
@@ -247,30 +259,37 @@ class FmaArithmetic implements Arithmetic {
    * values up to 5.5 p, for which the digits of x - q p are below 2^53 and exact (those of p, but for
    * its top one, are below 0.55 * 2^50).
    */
-  reduce(x: Variable): void {
+  reduce(...variables: Variable[]): void {
+    const f = this.#f;
+    const reductions = variables.map((x, i) =>
+      f.capture(() => this.#reduceOne(x, this.#room(i).high)),
+    );
+    f.do(...interleaved(reductions));
+  }
+
+  /** @param spare  holds q, then the carries. */
+  #reduceOne(x: Variable, spare: Local<"v128">): void {
     const f = this.#f;
     const { digits } = this.#constants;
     this.#assertAtMost(x, EXACT);
-    const q = this.#high;
     const inverseTop = this.#double(1 / Number(digits[LIMBS - 1]));
     const top = at(x, LIMBS - 1);
     f.set(
-      q,
+      spare,
       f64x2.sub(
         f64x2.add(f64x2.mul(top, inverseTop), this.#double(LOW_BIAS)),
         this.#double(LOW_BIAS),
       ),
     );
     digits.forEach((digit, i) => {
-      f.set(at(x, i), f64x2.relaxedNmadd(q, this.#double(Number(digit)), at(x, i)));
+      f.set(at(x, i), f64x2.relaxedNmadd(spare, this.#double(Number(digit)), at(x, i)));
     });
     this.#assertAtMost(x, EXACT);
     for (let i = 0; i < LIMBS - 1; i++) {
       const [digit, above] = [at(x, i), at(x, i + 1)];
-      const carry = this.#high;
-      f.set(carry, f64x2.sub(f64x2.add(digit, this.#double(C1)), this.#double(C1)));
-      f.set(digit, f64x2.sub(digit, carry));
-      f.set(above, f64x2.relaxedMadd(carry, this.#double(2 ** -BITS), above));
+      f.set(spare, f64x2.sub(f64x2.add(digit, this.#double(C1)), this.#double(C1)));
+      f.set(digit, f64x2.sub(digit, spare));
+      f.set(above, f64x2.relaxedMadd(spare, this.#double(2 ** -BITS), above));
     }
   }
 
@@ -320,57 +339,78 @@ class FmaArithmetic implements Arithmetic {
     return this.#pool.vector(value, this.half);
   }
 
-  #product(): FmaProduct {
-    return new FmaProduct(this.#f, this.#columns, this.#c1, this.#c2, this.#high, (bits) =>
-      this.#bits(bits),
-    );
+  #room(i: number): Room {
+    while (this.#rooms.length <= i) this.#rooms.push(new Room(this.#f));
+    return at(this.#rooms, i);
+  }
+
+  #product(room: Room): FmaProduct {
+    return new FmaProduct(this.#f, room, this.#rounding, (bits) => this.#bits(bits));
   }
 
   /** The sum of products, row by row: column i is complete after row i, and its digit is taken. */
-  #multiply(dst: Variable, factors: readonly (readonly [Element, Element])[]): void {
-    const product = this.#product();
+  #columns(pairs: readonly (readonly [Element, Element])[], room: Room): FmaProduct {
+    for (const [a, b] of pairs) this.#assertBounds(a, b);
+    const product = this.#product(room);
     for (let i = 0; i < LIMBS; i++) {
-      for (const [a, b] of factors) {
-        this.#f.set(this.#digit, at(a, i));
-        for (let j = 0; j < LIMBS; j++) product.add(this.#digit, at(b, j), i + j);
+      for (const [a, b] of pairs) {
+        this.#f.set(room.digit, at(a, i));
+        for (let j = 0; j < LIMBS; j++) product.add(room.digit, at(b, j), i + j);
       }
-      if (i < FOLDED) product.takeDigit(i, at(this.#low, i));
+      if (i < FOLDED) product.takeDigit(i, at(room.low, i));
     }
-    this.#reduceProduct(product, dst);
+    return product;
+  }
+
+  /** Squares on the diagonal, each mixed product once, with the doubled digit. */
+  #squareColumns(a: Element, room: Room): FmaProduct {
+    this.#assertBounds(a, a, MAX_PRODUCT / 2);
+    const f = this.#f;
+    const product = this.#product(room);
+    for (let i = 0; i < LIMBS; i++) {
+      f.set(room.digit, at(a, i));
+      product.add(room.digit, room.digit, 2 * i);
+      if (i < LIMBS - 1) {
+        f.set(room.digit, f64x2.add(room.digit, room.digit));
+        for (let j = i + 1; j < LIMBS; j++) product.add(room.digit, at(a, j), i + j);
+      }
+      // Columns 2 i and 2 i + 1 have all their products now.
+      for (const k of [2 * i, 2 * i + 1]) if (k < FOLDED) product.takeDigit(k, at(room.low, k));
+    }
+    return product;
   }
 
   #reduceProduct(product: FmaProduct, dst: Variable): void {
     const { digits, inverses } = this.#constants;
+    const { low, out } = product.room;
     for (let i = 0; i < FOLDED; i++) {
       (inverses[FOLDED - i] as readonly bigint[]).forEach((digit, j) => {
-        product.add(at(this.#low, i), this.#double(Number(digit)), FOLDED + j);
+        product.add(at(low, i), this.#double(Number(digit)), FOLDED + j);
       });
     }
     for (let i = FOLDED; i < LIMBS; i++) {
-      const m = at(this.#low, 0);
+      const m = at(low, 0);
       product.takeDigit(i, m);
-      this.#montgomeryDigit(m);
+      this.#montgomeryDigit(m, product.room);
       for (let j = 1; j < LIMBS; j++) {
         product.add(m, this.#double(Number(digits[j])), i + j);
       }
       product.addHigh(m, this.#double(Number(digits[0])), i);
     }
-    for (let k = LIMBS; k < 2 * LIMBS - 1; k++) product.takeDigit(k, at(this.#out, k - LIMBS));
-    const top = at(this.#out, LIMBS - 1);
+    for (let k = LIMBS; k < 2 * LIMBS - 1; k++) product.takeDigit(k, at(out, k - LIMBS));
+    const top = at(out, LIMBS - 1);
     product.takeTop(2 * LIMBS - 1, top);
     this.#assertAtMost([top], 2 ** BITS);
-    this.set(dst, this.#out);
+    this.set(dst, out);
   }
 
   /** m = lo(m mu) */
-  #montgomeryDigit(m: Local<"v128">): void {
+  #montgomeryDigit(m: Local<"v128">, { high }: Room): void {
     const f = this.#f;
+    const { c1, c2 } = this.#rounding;
     const mu = this.#double(Number(this.#constants.mu));
-    f.set(this.#high, f64x2.relaxedMadd(m, mu, this.#c1));
-    f.set(
-      m,
-      f64x2.sub(f64x2.relaxedMadd(m, mu, f64x2.sub(this.#c2, this.#high)), this.#double(LOW_BIAS)),
-    );
+    f.set(high, f64x2.relaxedMadd(m, mu, c1));
+    f.set(m, f64x2.sub(f64x2.relaxedMadd(m, mu, f64x2.sub(c2, high)), this.#double(LOW_BIAS)));
   }
 
   /** max |a_i| max |b_j| <= most in a debug build. */

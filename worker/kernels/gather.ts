@@ -2,8 +2,8 @@
  * Moves points: packed ones and lanes from anywhere in memory (`curve.ts` has both forms) to where
  * additions find them, side by side.
  *
- * Limbs of packed points have no sign, and D and N are differences of such: bounds for the products
- * that they go into.
+ * Limbs of packed points have no sign, and D is a difference of such: a bound for the products that
+ * it goes into.
  */
 
 import { type Degree, pointSizes } from "./curve.ts";
@@ -53,7 +53,7 @@ export function writeGatherKernels(writer: KernelWriter, field: VectorField, deg
     f.result(any);
   });
 
-  /** gatherPacked(list, sums, quads): 4 * quads pairs of packed points. */
+  /** gatherPacked(list, sums, quads): 4 * quads pairs of packed points, as {x1, y1, x2 - x1, y2}. */
   module.define(`gatherPacked${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
     const parts = halvesOf(f).map((fq) => ({
       fq,
@@ -72,7 +72,7 @@ export function writeGatherKernels(writer: KernelWriter, field: VectorField, deg
             first.read(x1, c, c >= degree);
             second.read(x2, c, c >= degree);
             fq.store(out, c * componentBytes, x1);
-            fq.store(out, 2 * quad + c * componentBytes, fq.sub(x2, x1));
+            fq.store(out, 2 * quad + c * componentBytes, c < degree ? fq.sub(x2, x1) : x2);
           }
         }
         f.advance(list, 8 * LANES);
@@ -110,23 +110,23 @@ export function writeGatherKernels(writer: KernelWriter, field: VectorField, deg
   /** gatherLanes(list, sums, quads): 4 * quads pairs of lanes. */
   module.define(`gatherLanes${degree}`, ["i32", "i32", "i32"], [], (f, list, out, quads) => {
     const halves = halvesOf(f);
-    const first = f.locals("i32", LANES);
-    const second = f.locals("i32", LANES);
+    const firsts = f.locals("i32", LANES);
+    const seconds = f.locals("i32", LANES);
     const x1 = f.local("v128");
     f.loop(
       () => {
         for (let k = 0; k < LANES; k++) {
-          f.set(at(first, k), i32.load(list, 8 * k));
-          f.set(at(second, k), i32.load(list, 8 * k + 4));
+          f.set(at(firsts, k), i32.load(list, 8 * k));
+          f.set(at(seconds, k), i32.load(list, 8 * k + 4));
         }
         for (let i = 0; i < 2 * degree * field.limbs; i++) {
           const offset = LIMB_STRIDE * i;
           halves.forEach((fq, h) => {
-            f.set(x1, twoLanes(at(first, 2 * h), at(first, 2 * h + 1), offset));
-            const x2 = twoLanes(at(second, 2 * h), at(second, 2 * h + 1), offset);
-            const [difference] = fq.sub([x2], [x1]) as [Expr<"v128">];
+            f.set(x1, twoLanes(at(firsts, 2 * h), at(firsts, 2 * h + 1), offset));
+            const x2 = twoLanes(at(seconds, 2 * h), at(seconds, 2 * h + 1), offset);
+            const [second] = i < degree * field.limbs ? fq.sub([x2], [x1]) : [x2];
             f.do(v128.store(out, x1, offset + 16 * h));
-            f.do(v128.store(out, difference, 2 * quad + offset + 16 * h));
+            f.do(v128.store(out, second as Expr<"v128">, 2 * quad + offset + 16 * h));
           });
         }
         f.advance(list, 8 * LANES);

@@ -50,6 +50,13 @@ export interface VectorField {
   storeLimb(address: Expr<"i32">, value: Expr<"i64">, offset: number): Statement;
 }
 
+type Pair = readonly [Element, Element];
+
+/** dst = (the sum of a b over all pairs) / R, of one pair or two; or dst = a^2 / R. */
+export type Product =
+  | { readonly dst: Variable; readonly pairs: readonly Pair[] }
+  | { readonly dst: Variable; readonly square: Element };
+
 /** Code in one half of one function. `dst` may be an operand too. */
 export interface Arithmetic {
   readonly half: Half;
@@ -68,8 +75,13 @@ export interface Arithmetic {
   mulSum(dst: Variable, a: Element, b: Element, c: Element, d: Element): void;
   /** dst = a^2 / R. Operand: |a_i a_j| <= 2^(2 limbBits - 1), so no sum, and nothing unpacked. */
   square(dst: Variable, a: Element): void;
-  /** Brings a sum's limbs and value back into bounds, keeping it mod p. */
-  reduce(variable: Variable): void;
+  /**
+   * Products that do not depend on each other, as `mul`, `mulSum` and `square` make them. A product
+   * ends in a long chain of carries: written side by side, one waits while the other computes.
+   */
+  together(products: readonly Product[]): void;
+  /** Brings sums' limbs and values back into bounds, keeping them mod p. */
+  reduce(...variables: Variable[]): void;
   /** Limbs of two packed integers, below 2^limbBits without a sign. @param words  4 x 64 bits of each, little-endian. */
   unpack(dst: Variable, words: readonly Expr<"v128">[]): void;
   /** Within this half: the sum of its two lanes, and lane 0 minus lane 1. */
@@ -77,6 +89,31 @@ export interface Arithmetic {
   /** A mask for `negateBy` from two integers whose bit 0 says whether to negate. */
   signs(low: Expr<"i32">, high: Expr<"i32">): Expr<"v128">;
   negateBy(mask: Expr<"v128">, a: Element): Element;
+}
+
+/** `together` for a representation that gains nothing by it. */
+export function oneByOne(fq: Arithmetic, products: readonly Product[]): void {
+  for (const product of products) {
+    if ("square" in product) {
+      fq.square(product.dst, product.square);
+      continue;
+    }
+    const [first, second] = product.pairs as [Pair, Pair | undefined];
+    if (second === undefined) fq.mul(product.dst, ...first);
+    else fq.mulSum(product.dst, ...first, ...second);
+  }
+}
+
+/** Statements of equal lists, one of each in turn. */
+export function interleaved(lists: readonly (readonly Statement[])[]): Statement[] {
+  const [first = [], ...others] = lists;
+  if (others.some(({ length }) => length !== first.length)) {
+    throw new Error("pieces of code differ, so that they cannot be interleaved");
+  }
+  return first.flatMap((statement, i) => [
+    statement,
+    ...others.map((list) => list[i] as Statement),
+  ]);
 }
 
 /** x as `count` limbs in [-2^(bits-1), 2^(bits-1)), lowest first; the top one takes what is left. */
@@ -137,15 +174,13 @@ export class ConstantPool {
 export class KernelWriter {
   readonly module = new ModuleWriter();
   readonly constants: ConstantPool;
-  readonly #isPaired: boolean;
+  /** Whether halves will be packed into 256-bit operations. */
+  readonly isPaired: boolean;
 
-  /**
-   * @param constantBase  Where the constants will lie.
-   * @param isPaired  Whether halves will be packed into 256-bit operations.
-   */
+  /** @param constantBase  Where the constants will lie. */
   constructor(constantBase: number, isPaired: boolean) {
     this.constants = new ConstantPool(constantBase);
-    this.#isPaired = isPaired;
+    this.isPaired = isPaired;
   }
 
   /** Arithmetic for both halves of a function. Make it before the loop, so that locals are shared. */
@@ -167,13 +202,7 @@ export class KernelWriter {
   ): void {
     const first = f.capture(() => write(halves[0]));
     const second = f.capture(() => write(halves[1]));
-    if (first.length !== second.length) throw new Error("halves differ: the code asks which it is");
-    if (isLong && !this.#isPaired) {
-      f.do(...first, ...second);
-      return;
-    }
-    first.forEach((statement, i) => {
-      f.do(statement, second[i] as Statement);
-    });
+    if (isLong && !this.isPaired) f.do(...first, ...second);
+    else f.do(...interleaved([first, second]));
   }
 }

@@ -148,7 +148,7 @@ class CurveInstance extends VectorInstance {
     const sums = this.take(this.sizes.sums * quads);
     if (from === "gatherPacked") this.kernel("touch")(list, quads);
     this.kernel(from)(list, sums, quads);
-    return this.#finish(sums, quads, "backward").slice(0, pairs.length);
+    return this.#finish(sums, quads, false).slice(0, pairs.length);
   }
 
   /** Doubles packed points. */
@@ -162,52 +162,68 @@ class CurveInstance extends VectorInstance {
     const sums = this.take(this.sizes.sums * quads);
     this.kernel(from)(list, sums, quads);
     this.kernels[`tangent${this.degree}`](sums, quads);
-    return this.#finish(sums, quads, "backwardDouble").slice(0, entries.length);
+    return this.#finish(sums, quads, true).slice(0, entries.length);
   }
 
-  #finish(sums: number, quads: number, backward: "backward" | "backwardDouble"): number[] {
-    const { quad, block } = this.sizes;
-    const products = this.take(quad * quads);
-    const chain = this.take(quad);
+  #finish(sums: number, quads: number, isDouble: boolean): number[] {
+    const { quad, block, sums: stride, chain } = this.sizes;
+    const d = sums + 2 * quad;
+    const [products, ends] = [this.take(quad * quads), this.take(chain)];
     const blocks = this.take(block * quads);
-    this.#withInverse(chain, () => {
-      this.kernels[`forward${this.degree}`](sums, products, chain, quads);
-    });
-    this.backward(backward, sums, products, chain, blocks, quads);
+    this.#invertAll(d, stride, products, ends, quads);
+    if (isDouble) {
+      for (let i = 0; i < 4 * quads; i++)
+        this.putCoordinate(this.sumsLane(sums, i, 2), this.twin.zero);
+    }
+    this.finish(sums, products, blocks, quads);
     return Array.from({ length: 4 * quads }, (_, i) => this.laneAt(blocks, i));
   }
 
   /** Adds the points of blocks at `b` to those at `a`, lane by lane. */
   addRows(a: number, b: number, quads: number): void {
-    const { quad, block } = this.sizes;
+    const { quad, block, chain } = this.sizes;
     const [d, products] = [this.take(quad * quads), this.take(quad * quads)];
-    const chain = this.take(quad);
-    this.#withInverse(chain, () => {
-      this.kernels[`forwardRows${this.degree}`](a, b, d, products, chain, quads);
-    });
-    const ends = [a + block * quads, b + block * quads, d + quad * quads, products + quad * quads];
-    this.kernels[`backwardRows${this.degree}`](...ends, chain, quads);
+    const ends = this.take(chain);
+    this.kernels[`differences${this.degree}`](a, b, d, quads);
+    this.#invertAll(d, quad, products, ends, quads);
+    const finish = this.kernels[`finish${this.degree}`];
+    finish(a, b + quad, block, d, quad, products, a, quads);
   }
 
-  /** Multiplies up from 1, then inverts. */
-  #withInverse(chain: number, multiply: () => void): void {
-    const lanes = [0, 8, 16, 24].map((lane) => chain + lane);
+  /** Multiplies up from 1, inverts, and comes down again. */
+  #invertAll(d: number, stride: number, products: number, chain: number, quads: number): void {
+    const { quad } = this.sizes;
+    const lanes = this.chainLanes(chain);
     for (const lane of lanes) this.putCoordinate(lane, this.twin.one);
-    multiply();
+    this.kernels[`forward${this.degree}`](d, stride, products, chain, quads);
     for (const lane of lanes) this.putCoordinate(lane, this.twin.inverse(this.coordinate(lane)));
+    this.unwind(d, stride, products, chain, quads);
+    // Back at the start: 1, whatever the number of quads.
+    for (const lane of lanes) expect(this.coordinate(lane)).toEqual(this.twin.one);
+    for (let i = 0; i < 4 * quads; i++) {
+      const [lane, at] = [8 * (i % 4), Math.floor(i / 4)];
+      const difference = this.coordinate(d + stride * at + lane);
+      expect(this.coordinate(products + quad * at + lane)).toEqual(this.twin.inverse(difference));
+    }
   }
 
-  backward(
-    name: "backward" | "backwardDouble",
-    sums: number,
-    products: number,
-    chain: number,
-    blocks: number,
-    quads: number,
-  ): void {
-    const { sums: stride, quad, block } = this.sizes;
-    const ends = [sums + stride * quads, products + quad * quads, chain, blocks + block * quads];
-    this.kernels[`${name}${this.degree}`](...ends, quads);
+  chainLanes(chain: number): number[] {
+    const { quad, chain: bytes } = this.sizes;
+    return Array.from(
+      { length: (4 * bytes) / quad },
+      (_, i) => chain + quad * Math.floor(i / 4) + 8 * (i % 4),
+    );
+  }
+
+  unwind(d: number, stride: number, products: number, chain: number, quads: number): void {
+    const ends = [d + stride * quads, stride, products + this.sizes.quad * quads] as const;
+    this.kernels[`unwind${this.degree}`](...ends, chain, quads);
+  }
+
+  finish(sums: number, inverses: number, blocks: number, quads: number): void {
+    const { quad, sums: stride } = this.sizes;
+    const finish = this.kernels[`finish${this.degree}`];
+    finish(sums, sums + 3 * quad, stride, sums + 2 * quad, stride, inverses, blocks, quads);
   }
 }
 
@@ -253,8 +269,7 @@ function suite(bench: CurveInstance): void {
           expect(bench.coordinate(bench.sumsLane(sums, i, 1))).toEqual(first.y);
           const d = twin.sub(second.x, first.x);
           expect(bench.coordinate(bench.sumsLane(sums, i, 2))).toEqual(d);
-          const n = twin.sub(second.y, first.y);
-          expect(bench.coordinate(bench.sumsLane(sums, i, 3))).toEqual(n);
+          expect(bench.coordinate(bench.sumsLane(sums, i, 3))).toEqual(second.y);
           expect(bench.point(bench.laneAt(blocks, i))).toEqual(first);
         });
       }),
@@ -437,33 +452,6 @@ function suite(bench: CurveInstance): void {
     );
   });
 
-  it("multiplies up a run of coordinates", () => {
-    const quads = fc.integer({ min: 1, max: 4 });
-    const run = quads.chain((n) => fc.array(coordinate, { minLength: 4 * n, maxLength: 4 * n }));
-    fc.assert(
-      fc.property(run, (values) => {
-        bench.clear();
-        const n = values.length / 4;
-        const [d, products] = [bench.take(sizes.quad * n), bench.take(sizes.quad * n)];
-        const chain = bench.take(sizes.quad);
-        const laneAt = (address: number, i: number) =>
-          address + sizes.quad * Math.floor(i / 4) + 8 * (i % 4);
-        values.forEach((value, i) => {
-          bench.putCoordinate(laneAt(d, i), value);
-        });
-        for (let lane = 0; lane < 4; lane++) bench.putCoordinate(laneAt(chain, lane), twin.one);
-        bench.kernels[`products${degree}`](d, products, chain, n);
-        const running = [twin.one, twin.one, twin.one, twin.one];
-        values.forEach((value, i) => {
-          expect(bench.coordinate(laneAt(products, i))).toEqual(running[i % 4]);
-          running[i % 4] = twin.mul(running[i % 4] as Coordinate, value);
-        });
-        expect(running.map((_, lane) => bench.coordinate(laneAt(chain, lane)))).toEqual(running);
-      }),
-      { numRuns: 30 },
-    );
-  });
-
   it("adds on the curve as the groups do", () => {
     const group = degree === 1 ? G1 : G2;
     const multiples = [1n, 2n, 5n, 7n, Q % 1000n, 12345n, -3n, -4n].map((k) => {
@@ -512,70 +500,80 @@ function suite(bench: CurveInstance): void {
       x,
       second: degree === 1 ? x : four(extreme(half, 0.5)),
       y: four(extreme(2n * half - 1n, 1)),
-      n: four(extreme(4n * half - 2n, 2)),
+      y2: four(extreme(2n * half - 1n, 1)),
       product: four(extreme(half, chain)),
       running: four(extreme(half, chain)),
     });
     fc.assert(
-      fc.property(operands, ({ x, second, y, n, product, running }) => {
+      fc.property(operands, ({ x, second, y, y2, product, running }) => {
         const isWhole = degree === 2;
         const d = second.map((limbs, i) =>
           limbs.map((limb, j) => (isWhole ? limb : limb - (x[i]?.[j] as bigint))),
         );
-        bench.clear();
-        const sums = bench.take(sizes.sums);
-        const [products, chainAt] = [bench.take(sizes.quad), bench.take(sizes.quad)];
-        const blocks = bench.take(sizes.block);
-        const fill = (address: number, limbs: readonly bigint[][]) => {
-          limbs.forEach((lane, i) => {
-            const at = address + bench.component * Math.floor(i / 4) + 8 * (i % 4);
-            bench.putLimbs(fq, at, lane);
-          });
-        };
-        fill(sums, x);
-        fill(sums + sizes.quad, y);
-        fill(sums + 2 * sizes.quad, d);
-        fill(sums + 3 * sizes.quad, n);
-        fill(products, product);
-        fill(chainAt, running);
-        const lanes = [0, 8, 16, 24];
-        const read = (address: number) => lanes.map((lane) => bench.coordinate(address + lane));
-        const [x1, y1, d1, n1] = [0, 1, 2, 3].map((q) => read(sums + q * sizes.quad)) as [
-          Coordinate[],
-          Coordinate[],
-          Coordinate[],
-          Coordinate[],
-        ];
-        const [before, chainBefore] = [read(products), read(chainAt)];
-        bench.backward("backward", sums, products, chainAt, blocks, 1);
-        const [x3, y3, chainAfter] = [blocks, blocks + sizes.quad, chainAt].map(read);
-        for (const lane of [0, 1, 2, 3]) {
-          const get = (values: readonly Coordinate[] | undefined) => values?.[lane] as Coordinate;
-          const lambda = twin.mul(get(n1), twin.mul(get(before), get(chainBefore)));
-          const x2 = twin.add(get(x1), get(d1));
-          const expectedX = twin.sub(twin.mul(lambda, lambda), twin.add(get(x1), x2));
-          const rise = twin.mul(lambda, twin.sub(get(x1), expectedX));
-          expect(get(x3)).toEqual(expectedX);
-          expect(get(y3)).toEqual(twin.sub(rise, get(y1)));
-          expect(get(chainAfter)).toEqual(twin.mul(get(d1), get(chainBefore)));
-        }
-        // Forward, with D as gathering leaves it.
-        fill(
-          sums + 2 * sizes.quad,
-          n.map((limbs) => limbs.map((limb) => limb / 2n)),
-        );
-        fill(chainAt, running);
-        const gathered = read(sums + 2 * sizes.quad);
-        bench.kernels[`forward${degree}`](sums, products, chainAt, 1);
-        expect(read(products)).toEqual(chainBefore);
-        expect(read(chainAt)).toEqual(
-          gathered.map((value, lane) => twin.mul(value, chainBefore[lane] as Coordinate)),
-        );
-        expect(read(sums + 2 * sizes.quad)).toEqual(gathered);
-        if (degree === 2) {
+        // One quad, and as many as are handled at once: each of them the same.
+        for (const quads of [1, sizes.chain / sizes.quad]) {
+          bench.clear();
+          const sums = bench.take(sizes.sums * quads);
+          const [products, chainAt] = [bench.take(sizes.quad * quads), bench.take(sizes.chain)];
+          const blocks = bench.take(sizes.block * quads);
+          const fill = (address: number, stride: number, limbs: readonly bigint[][]) => {
+            for (let q = 0; q < quads; q++) {
+              limbs.forEach((lane, i) => {
+                const at = address + bench.component * Math.floor(i / 4) + 8 * (i % 4);
+                bench.putLimbs(fq, at + stride * q, lane);
+              });
+            }
+          };
+          const lanes = [0, 8, 16, 24];
+          const read = (address: number, stride: number): Coordinate[] =>
+            Array.from({ length: quads }, (_, q) => address + stride * q).flatMap((quad) =>
+              lanes.map((lane) => bench.coordinate(quad + lane)),
+            );
+          const dAt = sums + 2 * sizes.quad;
+          fill(sums, sizes.sums, x);
+          fill(sums + sizes.quad, sizes.sums, y);
+          fill(dAt, sizes.sums, d);
+          fill(sums + 3 * sizes.quad, sizes.sums, y2);
+          fill(products, sizes.quad, product);
+          fill(chainAt, sizes.quad, running);
+          const [x1, y1, d1, second1] = [0, 1, 2, 3].map((q) =>
+            read(sums + q * sizes.quad, sizes.sums),
+          ) as [Coordinate[], Coordinate[], Coordinate[], Coordinate[]];
+          const [before, chainBefore] = [read(products, sizes.quad), read(chainAt, sizes.quad)];
+          bench.unwind(dAt, sizes.sums, products, chainAt, quads);
+          expect(read(products, sizes.quad)).toEqual(
+            before.map((value, i) => twin.mul(value, chainBefore[i] as Coordinate)),
+          );
+          expect(read(chainAt, sizes.quad)).toEqual(
+            d1.map((value, i) => twin.mul(value, chainBefore[i] as Coordinate)),
+          );
+          const inverses = read(products, sizes.quad);
+          bench.finish(sums, products, blocks, quads);
+          const x3 = read(blocks, sizes.block);
+          const y3 = read(blocks + sizes.quad, sizes.block);
+          for (let i = 0; i < 4 * quads; i++) {
+            const get = (values: readonly Coordinate[]) => values[i] as Coordinate;
+            const lambda = twin.mul(twin.sub(get(second1), get(y1)), get(inverses));
+            const x2 = twin.add(get(x1), get(d1));
+            const expectedX = twin.sub(twin.mul(lambda, lambda), twin.add(get(x1), x2));
+            const rise = twin.mul(lambda, twin.sub(get(x1), expectedX));
+            expect(get(x3)).toEqual(expectedX);
+            expect(get(y3)).toEqual(twin.sub(rise, get(y1)));
+          }
+          // Forward, with D as gathering leaves it.
+          fill(dAt, sizes.sums, y2);
+          fill(chainAt, sizes.quad, running);
+          const gathered = read(dAt, sizes.sums);
+          bench.kernels[`forward${degree}`](dAt, sizes.sums, products, chainAt, quads);
+          expect(read(products, sizes.quad)).toEqual(chainBefore);
+          expect(read(chainAt, sizes.quad)).toEqual(
+            gathered.map((value, lane) => twin.mul(value, chainBefore[lane] as Coordinate)),
+          );
+          expect(read(dAt, sizes.sums)).toEqual(gathered);
+          if (degree === 1) continue;
           // Reduced, and written back, so that values stay small over a chain.
           for (const lane of lanes.flatMap((at) => [at, at + bench.component])) {
-            const limbs = bench.limbs(fq, sums + 2 * sizes.quad + lane);
+            const limbs = bench.limbs(fq, dAt + lane);
             expect(isNormalised(fq, limbs, 0.501)).toBe(true);
           }
         }

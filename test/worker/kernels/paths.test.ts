@@ -72,10 +72,7 @@ describe("worker / kernels / revectorizer", () => {
     const reason = await whyUnseen();
     if (reason !== undefined) return context.skip(reason);
     const fused = await fusedByKernel();
-    const perGroup = [
-      ...["forward", "backward", "backwardDouble", "forwardRows", "backwardRows"],
-      ...["products", "tangent", "onCurve"],
-    ];
+    const perGroup = [...["forward", "unwind", "finish", "tangent", "onCurve"]];
     const kernels = [
       ...perGroup.flatMap((name) => [`${name}1`, `${name}2`]),
       ...["norm2", "conjugate2", "multiplyQ", "scaleQ", "multiplyR", "scaleR"],

@@ -82,8 +82,8 @@ export class BatchAdditions {
     this.#field.limbsOf(radix % modulus).forEach((limb, i) => {
       this.#u64[(dummyLanes + 32 * i) / 8] = limb;
     });
-    this.#u64.fill(0n, one / 8, (one + quad) / 8);
-    this.#fillQuad(one, radix % modulus);
+    this.#u64.fill(0n, one / 8, (one + this.sizes.chain) / 8);
+    for (let at = 0; at < this.sizes.chain; at += quad) this.#fillQuad(one + at, radix % modulus);
     this.#fillQuad(rawOne, 1n);
   }
 
@@ -161,34 +161,49 @@ export class BatchAdditions {
     isPacked: boolean,
     vanished: Set<number>,
   ): void {
-    const { sums, products, chain } = this.#at;
-    const sizes = this.sizes;
-    const k = this.#kernels;
-    const d = this.#degree;
-    this.#startChain();
-    k[`forward${d}`](sums, products, chain, quads);
+    const { sums } = this.#at;
+    const { sums: stride, quad } = this.sizes;
+    const d = sums + 2 * quad;
     let special: number[] = [];
-    if (!this.#inversion.invert(chain)) {
-      const { sums: stride, quad } = sizes;
-      special = this.#replaceZeros(sums + 2 * quad, stride, quads);
-      this.#startChain();
-      k[`forward${d}`](sums, products, chain, quads);
-      if (!this.#inversion.invert(chain)) throw new Error("a difference of 0 was not found");
+    if (!this.#multiplyUp(d, stride, quads)) {
+      special = this.#replaceZeros(d, stride, quads);
+      if (!this.#multiplyUp(d, stride, quads)) throw new Error("a difference of 0 was not found");
     }
-    k[`backward${d}`](
-      sums + sizes.sums * quads,
-      products + sizes.quad * quads,
-      chain,
-      out + sizes.block * quads,
-      quads,
-    );
+    this.#unwind(d, stride, quads);
+    this.#finishSums(out, quads);
     special = special.filter((i) => firstPair + i < pairs);
     if (special.length > 0) this.#addSpecial(special, out, pairList, isPacked, vanished);
   }
 
-  #startChain(): void {
-    const { chain, one } = this.#at;
-    this.#u64.copyWithin(chain / 8, one / 8, (one + this.sizes.quad) / 8);
+  /**
+   * Running products of differences, and the inverse of the last ones.
+   *
+   * @returns false if one of the differences is 0
+   */
+  #multiplyUp(differences: number, stride: number, quads: number): boolean {
+    const { chain, one, products } = this.#at;
+    this.#u64.copyWithin(chain / 8, one / 8, (one + this.sizes.chain) / 8);
+    this.#kernels[`forward${this.#degree}`](differences, stride, products, chain, quads);
+    return this.#inversion.invert(chain);
+  }
+
+  /** The inverses of the differences, in the place of the running products. */
+  #unwind(differences: number, stride: number, quads: number): void {
+    const { chain, products } = this.#at;
+    const ends = [
+      differences + stride * quads,
+      stride,
+      products + this.sizes.quad * quads,
+    ] as const;
+    this.#kernels[`unwind${this.#degree}`](...ends, chain, quads);
+  }
+
+  /** Blocks of additions into blocks of points. */
+  #finishSums(out: number, quads: number): void {
+    const { sums, products } = this.#at;
+    const { quad, sums: stride } = this.sizes;
+    const finish = this.#kernels[`finish${this.#degree}`];
+    finish(sums, sums + 3 * quad, stride, sums + 2 * quad, stride, products, out, quads);
   }
 
   /** Puts 1 in the place of each difference that is 0; returns which those are. */
@@ -210,15 +225,27 @@ export class BatchAdditions {
 
   /** Whether the coordinate in a lane is 0 mod p. */
   #isZero(lane: number): boolean {
-    const { limbs, modulus } = this.#field;
-    for (let c = 0; c < this.#degree; c++) {
-      const bits = Array.from(
-        { length: limbs },
-        (_, i) => this.#u64[(lane + 32 * (c * limbs + i)) / 8] as bigint,
-      );
-      if (this.#field.valueOf(bits) % modulus !== 0n) return false;
-    }
-    return true;
+    return this.#coordinate(lane).every((value) => value % this.#field.modulus === 0n);
+  }
+
+  #isEqual(lane: number, other: number): boolean {
+    const values = this.#coordinate(other);
+    return this.#coordinate(lane).every(
+      (value, c) => (value - (values[c] as bigint)) % this.#field.modulus === 0n,
+    );
+  }
+
+  /** The components of the coordinate in a lane, not reduced. */
+  #coordinate(lane: number): bigint[] {
+    const { limbs } = this.#field;
+    return Array.from({ length: this.#degree }, (_, c) =>
+      this.#field.valueOf(
+        Array.from(
+          { length: limbs },
+          (_, i) => this.#u64[(lane + 32 * (c * limbs + i)) / 8] as bigint,
+        ),
+      ),
+    );
   }
 
   /** Pairs with equal x: equal points are doubled, opposite ones vanish. */
@@ -229,7 +256,7 @@ export class BatchAdditions {
     isPacked: boolean,
     vanished: Set<number>,
   ): void {
-    const { sums, products, chain, specialList, specialLanes, dummyPacked, dummyLanes } = this.#at;
+    const { sums, specialList, specialLanes, dummyPacked, dummyLanes } = this.#at;
     const sizes = this.sizes;
     const d = this.#degree;
     const k = this.#kernels;
@@ -247,22 +274,19 @@ export class BatchAdditions {
       }
       // The additions' blocks beyond the special ones are not needed any more.
       k[`${isPacked ? "gatherPacked" : "gatherLanes"}${d}`](specialList, sums, quads);
-      const isOpposite = some.map(
-        (_, i) => !this.#isZero(sums + sizes.sums * (i >> 2) + 3 * sizes.quad + 8 * (i & 3)),
-      );
+      const laneOfSums = (i: number, q: number) =>
+        sums + sizes.sums * (i >> 2) + q * sizes.quad + 8 * (i & 3);
+      const isOpposite = some.map((_, i) => !this.#isEqual(laneOfSums(i, 1), laneOfSums(i, 3)));
       k[`tangent${d}`](sums, quads);
-      for (let i = some.length; i < 4 * quads; i++)
-        this.#setOne(sums + sizes.sums * (i >> 2) + 2 * sizes.quad + 8 * (i & 3));
-      this.#startChain();
-      k[`forward${d}`](sums, products, chain, quads);
-      if (!this.#inversion.invert(chain)) throw new Error("a point of order 2");
-      k[`backwardDouble${d}`](
-        sums + sizes.sums * quads,
-        products + sizes.quad * quads,
-        chain,
-        specialLanes + sizes.block * quads,
-        quads,
-      );
+      for (let i = some.length; i < 4 * quads; i++) this.#setOne(laneOfSums(i, 2));
+      const differences = sums + 2 * sizes.quad;
+      if (!this.#multiplyUp(differences, sizes.sums, quads)) throw new Error("a point of order 2");
+      this.#unwind(differences, sizes.sums, quads);
+      for (let q = 0; q < quads; q++) {
+        const from = differences + sizes.sums * q;
+        this.#u64.fill(0n, from / 8, (from + sizes.quad) / 8);
+      }
+      this.#finishSums(specialLanes, quads);
       some.forEach((pair, i) => {
         if (isOpposite[i]) vanished.add(laneOf(out, pair));
         else this.#copyLane(laneOf(out, pair), laneOf(specialLanes, i));
@@ -312,35 +336,27 @@ export class BatchAdditions {
   }
 
   #addRowBatch(batch: readonly RowPair[], quads: number, failed: number[]): void {
-    const { sums, products, chain } = this.#at;
+    const { sums, products } = this.#at;
     const { quad, block } = this.sizes;
     const k = this.#kernels;
     // The batch's differences lie where pairs from lists have their blocks.
     let at = 0;
-    this.#startChain();
     for (const { a, b, blocks } of batch) {
-      k[`forwardRows${this.#degree}`](a, b, sums + at, products + at, chain, blocks);
+      k[`differences${this.#degree}`](a, b, sums + at, blocks);
       at += quad * blocks;
     }
-    if (!this.#inversion.invert(chain)) {
+    if (!this.#multiplyUp(sums, quad, quads)) {
       for (const i of this.#replaceZeros(sums, quad, quads)) failed.push(laneOf(batch, i, block));
-      this.#multiplyAgain(quads);
+      if (!this.#multiplyUp(sums, quad, quads)) throw new Error("a difference of 0 was not found");
     }
-    for (let i = batch.length - 1; i >= 0; i--) {
-      const { a, b, blocks } = batch[i] as RowPair;
-      const ends = [a + block * blocks, b + block * blocks, sums + at, products + at] as const;
-      k[`backwardRows${this.#degree}`](...ends, chain, blocks);
-      at -= quad * blocks;
+    this.#unwind(sums, quad, quads);
+    at = 0;
+    for (const { a, b, blocks } of batch) {
+      const finish = k[`finish${this.#degree}`];
+      finish(a, b + quad, block, sums + at, quad, products + at, a, blocks);
+      at += quad * blocks;
     }
     this.additions += 4 * quads;
-  }
-
-  /** The running products once more, with differences that were replaced. */
-  #multiplyAgain(quads: number): void {
-    const { sums, products, chain } = this.#at;
-    this.#startChain();
-    this.#kernels[`products${this.#degree}`](sums, products, chain, quads);
-    if (!this.#inversion.invert(chain)) throw new Error("a difference of 0 was not found");
   }
 
   /**
@@ -380,7 +396,11 @@ function laneOf(batch: readonly RowPair[], i: number, block: number): number {
   throw new RangeError(`addition ${i} is not in the batch`);
 }
 
-function layout({ packed, quad, block, sums }: PointSizes, batchQuads: number, region: Region) {
+function layout(
+  { packed, quad, block, sums, chain }: PointSizes,
+  batchQuads: number,
+  region: Region,
+) {
   const words = (count: number) => region.take(4 * count + 64);
   return {
     sums: region.take(sums * batchQuads),
@@ -388,8 +408,8 @@ function layout({ packed, quad, block, sums }: PointSizes, batchQuads: number, r
     suspects: words(4 * batchQuads),
     specialList: words(8 * SPECIAL_QUADS),
     specialLanes: region.take(block * (SPECIAL_QUADS + 1)),
-    chain: region.take(2 * quad),
-    one: region.take(quad),
+    chain: region.take(Math.max(chain, quad)),
+    one: region.take(chain),
     rawOne: region.take(quad),
     dummyPacked: region.take(2 * packed),
     dummyLanes: region.take(block),

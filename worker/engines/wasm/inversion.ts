@@ -1,17 +1,18 @@
-/** Inverts the quad at the end of a chain of products: four lanes with one inversion. */
-import type { Degree } from "../../kernels/curve.ts";
+/** Inverts the quads at the ends of chains of products: all their lanes with one inversion. */
+import { ELEMENT_BYTES } from "../../field.ts";
+import { type Degree, pointSizes } from "../../kernels/curve.ts";
 import type { Tower } from "../../kernels/tower.ts";
 import type { VectorField } from "../../kernels/vector-field.ts";
 import type { Kernels } from "./kernels.ts";
 import type { Region } from "./region.ts";
-
-const INTEGERS_BYTES = 4 * 32;
 
 export class Inversion {
   readonly #kernels: Kernels;
   readonly #memory: WebAssembly.Memory;
   readonly #tower: Tower;
   readonly #degree: Degree;
+  /** Of a chain. */
+  readonly #quads: number;
   readonly #norm: number;
   readonly #integers: number;
   /** R^2: what turns the inverse of x R into the inverse of x, times R. */
@@ -30,17 +31,23 @@ export class Inversion {
     this.#memory = memory;
     this.#tower = tower;
     this.#degree = degree;
+    const { chain, quad } = pointSizes(field, degree);
+    this.#quads = chain / quad;
     this.#norm = region.take(32 * field.limbs);
-    this.#integers = region.take(INTEGERS_BYTES);
+    this.#integers = region.take(this.#integersBytes);
     const square = (field.radix * field.radix) % field.modulus;
     this.#factor = Uint8Array.from({ length: 32 }, (_, i) =>
       Number((square >> BigInt(8 * i)) & 0xffn),
     );
   }
 
+  get #integersBytes(): number {
+    return 4 * ELEMENT_BYTES * this.#quads;
+  }
+
   /** Call once the memory reaches the region's end. */
   prepare(): void {
-    this.#bytes = new Uint8Array(this.#memory.buffer, this.#integers, INTEGERS_BYTES);
+    this.#bytes = new Uint8Array(this.#memory.buffer, this.#integers, this.#integersBytes);
   }
 
   /**
@@ -51,10 +58,11 @@ export class Inversion {
   invert(chain: number): boolean {
     const k = this.#kernels;
     const isQuadratic = this.#degree === 2;
+    const lanes = 4 * this.#quads;
     if (isQuadratic) k.norm2(this.#norm, chain);
-    k.packQ(this.#integers, isQuadratic ? this.#norm : chain, 4);
-    if (this.#tower.invertBatch(this.#bytes, this.#bytes, 4, this.#factor) > 0) return false;
-    k.unpackQ(isQuadratic ? this.#norm : chain, this.#integers, 1);
+    k.packQ(this.#integers, isQuadratic ? this.#norm : chain, lanes);
+    if (this.#tower.invertBatch(this.#bytes, this.#bytes, lanes, this.#factor) > 0) return false;
+    k.unpackQ(isQuadratic ? this.#norm : chain, this.#integers, this.#quads);
     if (isQuadratic) k.conjugate2(chain, this.#norm);
     return true;
   }

@@ -59,14 +59,12 @@ type GroupKernel = `${
   | "gatherPacked"
   | "gatherLanes"
   | "expand"
-  | "forward"
-  | "backward"
-  | "backwardDouble"
-  | "tangent"
   | "regroup"
-  | "products"
-  | "forwardRows"
-  | "backwardRows"
+  | "differences"
+  | "forward"
+  | "unwind"
+  | "finish"
+  | "tangent"
   | "findZeros"
   | "admit"
   | "lanes"
@@ -120,8 +118,7 @@ export function compileKernels(options: CompileOptions): CompiledKernels {
   const called = calledField(fq);
   for (const degree of [1, 2] as const) {
     writeGatherKernels(writer, fq, degree);
-    if (options.representation === "extmul") writeCurveKernels(writer, called, degree);
-    else writeCurveKernels(writer, fq, degree, options.revectorize ? fq : called);
+    writeCurveKernels(writer, options.representation === "extmul" ? called : fq, degree);
   }
   const ofKeys = options.revectorize ? fq : called;
   for (const degree of [1, 2] as const) writeKeyPointKernels(writer, ofKeys, degree);
