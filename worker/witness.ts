@@ -2,17 +2,17 @@
  * Runs circom's witness program: a WebAssembly module that takes the values of a circuit's input
  * signals and computes all its wires.
  *
- * The program is rewritten when it is loaded (`witness-tuning.ts`): what circom writes takes half as
+ * The program is rewritten when it is loaded (`witness/tuning.ts`): what circom writes takes half as
  * long as a proof, and cannot be stopped. One instance then serves all calculations, with its memory
  * brought back to its beginning after each; a program that is not understood well enough for that
  * gets a fresh instance each time.
  */
 
-import { type CircuitInputs, readSignals } from "./witness-inputs.ts";
-import { foreignProgram, type LookIn, ProgramInstance } from "./witness-instance.ts";
-import { type ProgramKind, type ProgramMemory, prepareProgram } from "./witness-tuning.ts";
+import { type CircuitInputs, readSignals } from "./witness/inputs.ts";
+import { foreignProgram, type LookIn, ProgramInstance } from "./witness/instance.ts";
+import { type ProgramKind, type ProgramMemory, prepareProgram } from "./witness/tuning.ts";
 
-export { type CircuitInputs, type InputValue, parseInputs } from "./witness-inputs.ts";
+export { type CircuitInputs, type InputValue, parseInputs } from "./witness/inputs.ts";
 
 export class WitnessProgram {
   /** "tuned" programs are fast, and "plain" ones cannot be interrupted. */

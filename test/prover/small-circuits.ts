@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { compileSource } from "../../circuits/compile.ts";
 import { setupDev } from "../../circuits/setup/circuit.ts";
-import { ProgramBinary } from "../../worker/witness-binary.ts";
+import { ProgramBinary } from "../../worker/witness/binary.ts";
 
 interface SmallCircuit {
   readonly id: string;

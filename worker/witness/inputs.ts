@@ -2,8 +2,8 @@
  * The values of a circuit's input signals: their JSON, and the checks that can be made before a
  * circuit is run. What passes here fails later only by breaking a rule of the circuit.
  */
-import { WorkError } from "./errors.ts";
-import { SCALAR_FIELD } from "./field.ts";
+import { WorkError } from "../errors.ts";
+import { SCALAR_FIELD } from "../field.ts";
 
 /** One signal's value: a number in [0, r), or nested arrays of them for an array of signals. */
 export type InputValue = string | number | bigint | readonly InputValue[];

@@ -3,9 +3,9 @@
  *
  * Three kinds, by what is known of a program:
  *
- * - "tuned": the field library is circom's own, byte for byte (`witness-library.ts`). It is replaced,
- *   unrolled copies become single ones (`witness-copies.ts`), tables are computed once
- *   (`witness-calls.ts`), and the memory's layout is known, so that one instance serves many runs.
+ * - "tuned": the field library is circom's own, byte for byte (`circom-library.ts`). It is replaced,
+ *   unrolled copies become single ones (`copies.ts`), tables are computed once
+ *   (`calls.ts`), and the memory's layout is known, so that one instance serves many runs.
  * - "interruptible": each loop looks in from time to time whether to stop, and nothing else changes.
  * - "plain": the binary is not understood and stays as it is.
  *
@@ -16,14 +16,14 @@
  *     tablesStart   copies of constants, kept results                              of the circuit
  *     stackStart    variables; after the run, the witness                          secrets
  */
-import { i32, i64, type Local, unsigned } from "./kernels/emitter.ts";
-import { type DataSegment, ProgramBinary, type Signature } from "./witness-binary.ts";
-import { signed32 } from "./witness-bytes.ts";
-import { ConstantCalls, FUNCTION } from "./witness-calls.ts";
-import { Code, CodeEditor, OP } from "./witness-code.ts";
-import { BulkCopies, Constants } from "./witness-copies.ts";
-import { functionAt, functionBody } from "./witness-functions.ts";
-import { hasKnownLibrary, replaceLibrary, reserveScratch } from "./witness-library.ts";
+import { i32, i64, type Local, unsigned } from "../kernels/emitter.ts";
+import { type DataSegment, ProgramBinary, type Signature } from "./binary.ts";
+import { signed32 } from "./bytes.ts";
+import { ConstantCalls, FUNCTION } from "./calls.ts";
+import { hasKnownLibrary, replaceLibrary, reserveScratch } from "./circom-library.ts";
+import { Code, CodeEditor, OP } from "./code.ts";
+import { BulkCopies, Constants } from "./copies.ts";
+import { functionAt, functionBody } from "./functions.ts";
 
 export type ProgramKind = "tuned" | "interruptible" | "plain";
 

@@ -1,9 +1,13 @@
 import { randomInt } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
-import { invert, mod, readLE, SCALAR_FIELD, writeLE } from "../../worker/field.ts";
-import { ProgramBinary } from "../../worker/witness-binary.ts";
-import { hasKnownLibrary, replaceLibrary, reserveScratch } from "../../worker/witness-library.ts";
-import { compiled, SILENT } from "./witness-programs.ts";
+import { invert, mod, readLE, SCALAR_FIELD, writeLE } from "../../../worker/field.ts";
+import { ProgramBinary } from "../../../worker/witness/binary.ts";
+import {
+  hasKnownLibrary,
+  replaceLibrary,
+  reserveScratch,
+} from "../../../worker/witness/circom-library.ts";
+import { compiled, SILENT } from "./programs.ts";
 
 /** Set PROOFMILL_TEST_SEED to repeat a run. */
 const seed = Number(process.env.PROOFMILL_TEST_SEED ?? randomInt(2 ** 31));

@@ -13,7 +13,7 @@
  * the constant into a long one, for good, and with it every loop counter that is set from it. Where
  * an original would do that to a short operand, it is given a copy (`unspoilt`).
  *
- * Twin: the original library; test/worker/witness-library.test.ts compares them.
+ * Twin: the original library; test/worker/witness/circom-library.test.ts compares them.
  */
 import { createHash } from "node:crypto";
 import {
@@ -24,11 +24,11 @@ import {
   i64,
   type Local,
   type Statement,
-} from "./kernels/emitter.ts";
-import type { ProgramBinary, Signature } from "./witness-binary.ts";
-import * as field from "./witness-field.ts";
-import { functionAt, functionBody, RETURN } from "./witness-functions.ts";
-import { INVERSION_SCRATCH_BYTES, invertModulo } from "./witness-inverse.ts";
+} from "../kernels/emitter.ts";
+import type { ProgramBinary, Signature } from "./binary.ts";
+import * as field from "./field.ts";
+import { functionAt, functionBody, RETURN } from "./functions.ts";
+import { INVERSION_SCRATCH_BYTES, invertModulo } from "./inverse.ts";
 
 /**
  * Over names, indices and bodies of all functions whose names begin with "Fr_", and of

@@ -15,11 +15,11 @@
  * so between the first argument and its call there can be no other one. A call without arguments
  * has only the last line; that the same function is never called with some is checked.
  */
-import { callOf, i32, type Local, unsigned } from "./kernels/emitter.ts";
-import type { ProgramBinary, Signature } from "./witness-binary.ts";
-import { type Code, type CodeEditor, OP, type Step } from "./witness-code.ts";
-import { type Constants, ELEMENT_STRIDE, memoryCopy } from "./witness-copies.ts";
-import { functionAt, functionBody, RETURN } from "./witness-functions.ts";
+import { callOf, i32, type Local, unsigned } from "../kernels/emitter.ts";
+import type { ProgramBinary, Signature } from "./binary.ts";
+import { type Code, type CodeEditor, OP, type Step } from "./code.ts";
+import { type Constants, ELEMENT_STRIDE, memoryCopy } from "./copies.ts";
+import { functionAt, functionBody, RETURN } from "./functions.ts";
 
 /** Where to put the result and how many elements it has; 0 or an error. */
 export const FUNCTION: Signature = { parameters: ["i32", "i32"], results: ["i32"] };

@@ -12,11 +12,18 @@
  *                        multiple of r makes the division by 2^30 exact). Not constant time.
  *
  * Invariants: d x = f 2^0 and e x = g modulo r (up to the sign of f at the end); f is odd and ends
- * as 1 or -1; -2 r < d, e < r. Twin: `invert` of field.ts.
+ * as 1 or -1; -2 r < d, e < r. Twin: `invert` of worker/field.ts.
  */
-import { invert, SCALAR_FIELD } from "./field.ts";
-import { type Expr, type FunctionWriter, i32, i64, type Local, select } from "./kernels/emitter.ts";
-import { assigned, loadLimbs, packWords, storeWords } from "./witness-field.ts";
+import { invert, SCALAR_FIELD } from "../field.ts";
+import {
+  type Expr,
+  type FunctionWriter,
+  i32,
+  i64,
+  type Local,
+  select,
+} from "../kernels/emitter.ts";
+import { assigned, loadLimbs, packWords, storeWords } from "./field.ts";
 
 const LIMBS = 9;
 const LIMB_BITS = 30;

@@ -11,10 +11,10 @@
  * storey 3: how          rows of the Montgomery product (Koc, Acar, Kaliski 1996, "CIOS"); eight
  *                        rows clear 29 bits each and the ninth 24: 2^256 in all, circom's radix
  *
- * Twin: bigints, in test/worker/witness-field.test.ts.
+ * Twin: bigints, in test/worker/witness/field.test.ts.
  */
-import { SCALAR_FIELD } from "./field.ts";
-import { type Expr, type FunctionWriter, i32, i64, type Local } from "./kernels/emitter.ts";
+import { SCALAR_FIELD } from "../field.ts";
+import { type Expr, type FunctionWriter, i32, i64, type Local } from "../kernels/emitter.ts";
 
 const LIMBS = 9;
 const LIMB_BITS = 29;

@@ -9,9 +9,9 @@ import {
   type ProveTask,
   readProgress,
   requestCancel,
-} from "../../worker/task.ts";
-import { jsonBytes, patientFixture, pinned } from "./fixtures.ts";
-import { TaskPool } from "./task-pool.ts";
+} from "../../../worker/task.ts";
+import { jsonBytes, patientFixture, pinned } from "../fixtures.ts";
+import { TaskPool } from "../task-pool.ts";
 
 /** Hours of work. */
 const FOR_EVER = String(2 ** 40);

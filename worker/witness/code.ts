@@ -4,7 +4,7 @@
  * Knows the instructions that circom writes (core 1.0 without floats); another one throws
  * RangeError, and the program is then run as it is.
  */
-import { ByteReader } from "./witness-bytes.ts";
+import { ByteReader } from "./bytes.ts";
 
 /** The opcodes that patterns name. */
 export const OP = {

@@ -8,9 +8,9 @@
  *     slot, slot + 1, ...  = constants            from a table of those constants, added as data
  *     while (count) { *to++ = *from++; count-- }  circom's loop for assigning an array
  */
-import { type Expr, i32, Local, type Statement } from "./kernels/emitter.ts";
-import type { DataSegment } from "./witness-binary.ts";
-import { type Code, type CodeEditor, OP, type Step } from "./witness-code.ts";
+import { type Expr, i32, Local, type Statement } from "../kernels/emitter.ts";
+import type { DataSegment } from "./binary.ts";
+import { type Code, type CodeEditor, OP, type Step } from "./code.ts";
 
 /** Bytes of one element: short value, tag, long value. */
 export const ELEMENT_STRIDE = 40;

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { unsigned } from "../../worker/kernels/emitter.ts";
-import { ProgramBinary } from "../../worker/witness-binary.ts";
-import { ByteReader, signed32 } from "../../worker/witness-bytes.ts";
-import { Code, CodeEditor, OP } from "../../worker/witness-code.ts";
-import { compiled, untouched } from "./witness-programs.ts";
+import { unsigned } from "../../../worker/kernels/emitter.ts";
+import { ProgramBinary } from "../../../worker/witness/binary.ts";
+import { ByteReader, signed32 } from "../../../worker/witness/bytes.ts";
+import { Code, CodeEditor, OP } from "../../../worker/witness/code.ts";
+import { compiled, untouched } from "./programs.ts";
 
 let wasm: Uint8Array<ArrayBuffer>;
 beforeAll(async () => {

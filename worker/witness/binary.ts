@@ -7,8 +7,8 @@
  *
  * Whatever is not as expected throws RangeError; the program is then run as it is.
  */
-import { unsigned, type ValueType } from "./kernels/emitter.ts";
-import { ByteReader, signed32 } from "./witness-bytes.ts";
+import { unsigned, type ValueType } from "../kernels/emitter.ts";
+import { ByteReader, signed32 } from "./bytes.ts";
 
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00] as const;
 /** In the order of a module. */

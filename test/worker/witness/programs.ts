@@ -1,9 +1,9 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { compileCircuit } from "../../circuits/compile.ts";
-import type { CircuitParameters } from "../../circuits/parameters.ts";
-import type { CircuitInputs, InputValue } from "../../worker/witness.ts";
-import { compile } from "../circuits/small-circuit.ts";
+import { compileCircuit } from "../../../circuits/compile.ts";
+import type { CircuitParameters } from "../../../circuits/parameters.ts";
+import type { CircuitInputs, InputValue } from "../../../worker/witness.ts";
+import { compile } from "../../circuits/small-circuit.ts";
 
 /** The witness program of a circuit, as circom writes it. */
 export async function compiled(source: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -19,7 +19,7 @@ export async function compiled(source: string): Promise<Uint8Array<ArrayBuffer>>
 export async function batchProgram(
   parameters: CircuitParameters,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const folder = join(import.meta.dirname, "../../build/templates", `witness-${parameters.id}`);
+  const folder = join(import.meta.dirname, "../../../build/templates", `witness-${parameters.id}`);
   const { wasmPath } = await compileCircuit(parameters, folder);
   return new Uint8Array(await readFile(wasmPath));
 }

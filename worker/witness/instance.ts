@@ -7,10 +7,10 @@
  * Specification: docs.circom.io, "Computing the witness", and the JavaScript that circom writes
  * beside the program.
  */
-import { WorkError } from "./errors.ts";
-import { ELEMENT_BYTES, SCALAR_FIELD } from "./field.ts";
-import type { Signal, SignalSizes } from "./witness-inputs.ts";
-import { COPY_WITNESS, type ProgramMemory } from "./witness-tuning.ts";
+import { WorkError } from "../errors.ts";
+import { ELEMENT_BYTES, SCALAR_FIELD } from "../field.ts";
+import type { Signal, SignalSizes } from "./inputs.ts";
+import { COPY_WITNESS, type ProgramMemory } from "./tuning.ts";
 
 /** Called while a circuit is computed, some hundred times a second at least; throws to stop it. */
 export type LookIn = () => void;

@@ -1,6 +1,6 @@
 /** Bodies and references of functions that are put into a program somebody else wrote. */
-import { FunctionWriter, Local, type Statement, type ValueType } from "./kernels/emitter.ts";
-import type { Signature } from "./witness-binary.ts";
+import { FunctionWriter, Local, type Statement, type ValueType } from "../kernels/emitter.ts";
+import type { Signature } from "./binary.ts";
 
 /** Ends the function; its results are on the stack. */
 export const RETURN: Statement = [0x0f];

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { buildBatch, executeBatch } from "../../circuits/batch.ts";
-import { circuitParameters } from "../../circuits/parameters.ts";
-import { SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
-import { type CircuitInputs, WitnessProgram } from "../../worker/witness.ts";
-import { ProgramBinary } from "../../worker/witness-binary.ts";
-import { prepareProgram } from "../../worker/witness-tuning.ts";
-import { randomBatch } from "../circuits/random-batch.ts";
-import { batchProgram, compiled, SILENT, untouched, watchMemories } from "./witness-programs.ts";
+import { buildBatch, executeBatch } from "../../../circuits/batch.ts";
+import { circuitParameters } from "../../../circuits/parameters.ts";
+import { SCALAR_FIELD, toBytesLE } from "../../../worker/field.ts";
+import { ProgramBinary } from "../../../worker/witness/binary.ts";
+import { prepareProgram } from "../../../worker/witness/tuning.ts";
+import { type CircuitInputs, WitnessProgram } from "../../../worker/witness.ts";
+import { randomBatch } from "../../circuits/random-batch.ts";
+import { batchProgram, compiled, SILENT, untouched, watchMemories } from "./programs.ts";
 
 const R = SCALAR_FIELD;
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { invert, mod, readLE, SCALAR_FIELD, writeLE } from "../../worker/field.ts";
-import { i32, ModuleWriter } from "../../worker/kernels/emitter.ts";
-import { add, copy, multiply, reduce, square, subtract } from "../../worker/witness-field.ts";
-import { INVERSION_SCRATCH_BYTES, invertModulo } from "../../worker/witness-inverse.ts";
+import { invert, mod, readLE, SCALAR_FIELD, writeLE } from "../../../worker/field.ts";
+import { i32, ModuleWriter } from "../../../worker/kernels/emitter.ts";
+import { add, copy, multiply, reduce, square, subtract } from "../../../worker/witness/field.ts";
+import { INVERSION_SCRATCH_BYTES, invertModulo } from "../../../worker/witness/inverse.ts";
 
 const R = SCALAR_FIELD;
 const INVERSE_RADIX = invert(2n ** 256n % R, R);
