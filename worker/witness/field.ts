@@ -52,7 +52,11 @@ export function square(f: FunctionWriter, x: I32, z: I32): void {
 
 /** raw[z] = raw[x] / 2^256. */
 export function reduce(f: FunctionWriter, x: I32, z: I32): void {
-  const a = loadLimbs(f, x);
+  reduceLimbs(f, loadLimbs(f, x), z);
+}
+
+/** raw[z] = the limbs' value, below 2^261, / 2^256. @param a  nine limbs in [0, 2^29). */
+export function reduceLimbs(f: FunctionWriter, a: readonly I64[], z: I32): void {
   // Rows that add nothing but the value itself, in the first.
   montgomeryRows(f, z, (row, column) => (row === 0 ? a[column] : undefined));
 }
@@ -100,7 +104,7 @@ function montgomeryRows(
     f.set(high, i64.add(high, i64.shrU(low, i64.const(BigInt(LIMB_BITS)))));
     f.set(low, i64.and(low, i64.const(MASK)));
   }
-  const words = packWords(f, t, LIMB_BITS, LAST_BITS);
+  const words = packWords(f, t);
   // Nine in ten results are below r at once, and most of those show it in their highest word.
   const isSmall = i64.ltU(words[3] as I64, i64.const(wordsOf(R)[3] as bigint));
   f.if(
@@ -204,36 +208,29 @@ export function storeWords(f: FunctionWriter, address: I32, words: readonly I64[
   for (const [k, word] of words.entries()) f.do(i64.store(address, word, 8 * k));
 }
 
-/** The 256 bits at `address` in limbs of `bits` bits, the highest of which takes what is left. */
-export function loadLimbs(f: FunctionWriter, address: I32, bits = LIMB_BITS): Local<"i64">[] {
+/** The 256 bits at `address` in limbs of 29 bits, the highest of which takes what is left. */
+export function loadLimbs(f: FunctionWriter, address: I32): Local<"i64">[] {
   const words = loadWords(f, address);
-  const mask = i64.const(2n ** BigInt(bits) - 1n);
-  const isLast = (start: number) => start + bits >= 64 * WORDS;
-  return Array.from({ length: Math.ceil((64 * WORDS) / bits) }, (_, k) => {
-    const start = bits * k;
+  return Array.from({ length: LIMBS }, (_, k) => {
+    const start = LIMB_BITS * k;
     const [index, shift] = [start >> 6, start & 63];
     let limb: I64 = words[index] as I64;
     if (shift > 0) limb = i64.shrU(limb, i64.const(BigInt(shift)));
     const above = words[index + 1];
-    if (shift + bits > 64 && above !== undefined) {
+    if (shift + LIMB_BITS > 64 && above !== undefined) {
       limb = i64.or(limb, i64.shl(above, i64.const(BigInt(64 - shift))));
     }
-    return assigned(f, isLast(start) ? limb : i64.and(limb, mask));
+    return assigned(f, k === LIMBS - 1 ? limb : i64.and(limb, i64.const(MASK)));
   });
 }
 
-/** Four words from bit `start` of the limbs' value on; all limbs but the highest are normalized. */
-export function packWords(
-  f: FunctionWriter,
-  limbs: readonly I64[],
-  bits: number,
-  start: number,
-): Local<"i64">[] {
+/** Four words from bit LAST_BITS of the limbs' value on; all limbs but the highest are normalized. */
+function packWords(f: FunctionWriter, limbs: readonly I64[]): Local<"i64">[] {
   return Array.from({ length: WORDS }, (_, word) => {
     const parts = limbs.flatMap((limb, k) => {
-      const at = bits * k - start - 64 * word;
+      const at = LIMB_BITS * k - LAST_BITS - 64 * word;
       const isHighest = k === limbs.length - 1;
-      if (at >= 64 || (at <= -bits && !isHighest)) return [];
+      if (at >= 64 || (at <= -LIMB_BITS && !isHighest)) return [];
       if (at < 0) return [i64.shrU(limb, i64.const(BigInt(-at)))];
       return [at === 0 ? limb : i64.shl(limb, i64.const(BigInt(at)))];
     });
