@@ -107,7 +107,8 @@ export function g2ToJson(p: G2Point): string[][] {
 /** A point from snarkjs's JSON with canonical coordinates; undefined if it has another form. */
 export function g1FromJson(json: unknown): G1Point | undefined {
   if (!Array.isArray(json) || json.length !== 3) return undefined;
-  if (json.join() === "0,1,0") return { x: 0n, y: 0n };
+  // Element by element: making text of what somebody sent may throw.
+  if (json[0] === "0" && json[1] === "1" && json[2] === "0") return { x: 0n, y: 0n };
   const [x, y] = [parseDecimal(json[0], BASE_FIELD), parseDecimal(json[1], BASE_FIELD)];
   // (0, 0) would be a second spelling of infinity.
   if (x === undefined || y === undefined || json[2] !== "1" || (x === 0n && y === 0n)) return;

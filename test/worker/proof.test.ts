@@ -51,6 +51,10 @@ describe("worker / proof", () => {
       "a aliased": { ...good, pi_a: good.pi_a.with(0, aliased) },
       "a in hexadecimal": { ...good, pi_a: good.pi_a.with(0, "0x1") },
       "a the second spelling of infinity": { ...good, pi_a: ["0", "0", "1"] },
+      "a infinity in numbers": { ...good, pi_a: [0, 1, 0] },
+      "a infinity in nested arrays": { ...good, pi_a: [["0"], [["1"]], "0"] },
+      "a of an object that is no text": { ...good, pi_a: [{ toString: 1, valueOf: 1 }, "2", "1"] },
+      "a nested deeper than the stack": { ...good, pi_a: [nested(20_000), "2", "1"] },
       "b flat": { ...good, pi_b: good.pi_b.flat() },
       "b too short": { ...good, pi_b: good.pi_b.slice(0, 2) },
       "b not normalised": { ...good, pi_b: good.pi_b.with(2, ["1", "1"]) },
@@ -72,6 +76,11 @@ describe("worker / proof", () => {
     }
   });
 });
+
+/** Arrays in arrays, as JSON may bring them. */
+function nested(depth: number): unknown {
+  return JSON.parse("[".repeat(depth) + "]".repeat(depth));
+}
 
 describe("worker / public signals", () => {
   it("survive snarkjs's JSON", () => {
