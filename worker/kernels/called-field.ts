@@ -8,7 +8,8 @@
  * In a kernel of one product it is the other way round, by a tenth. V8's revectorizer pairs nothing
  * across a call: kernels for it are written out, and are half as long then.
  */
-import type { Expr, FunctionWriter, Local } from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
+import type { Expr, Local } from "./instructions.ts";
 import {
   type Arithmetic,
   type Element,

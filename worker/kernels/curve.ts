@@ -38,8 +38,9 @@
  * this would not close) gives 0.97 and 1.07, with |N| <= 2.83 lambda 1.85, its square's parts 1.8,
  * and x3's 4.3.
  */
-import { type Expr, type FunctionWriter, i32, i64, type Local } from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
 import { type CoordinateVariable, Extension } from "./extension.ts";
+import { type Expr, i32, i64, type Local } from "./instructions.ts";
 import { type KernelWriter, LIMB_STRIDE, type VectorField } from "./vector-field.ts";
 
 export type Degree = 1 | 2;

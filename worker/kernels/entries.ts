@@ -16,7 +16,8 @@
  * **Sorting** is a counting sort by |digit|: `count`, `prefix`, `place`. A *segment* is the run of
  * entries of one bucket.
  */
-import { type Expr, type FunctionWriter, i32, i64, type Local, select } from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
+import { type Expr, i32, i64, type Local, select } from "./instructions.ts";
 import { type KernelWriter, LIMB_STRIDE } from "./vector-field.ts";
 
 /** Bytes of a scalar. */

@@ -2,7 +2,7 @@
  * Coordinates of points while a kernel is being written: Fq, or Fq2 = Fq[u]/(u^2 + 1) on top of it, for
  * one half.
  */
-import type { Expr } from "./emitter.ts";
+import type { Expr } from "./instructions.ts";
 import type { Arithmetic, Element, Product, Variable } from "./vector-field.ts";
 
 /** A coordinate: one element in G1, two in G2. */

@@ -37,8 +37,9 @@
  * 0.006 = p / 2^261, 0.5 p is the rows' m p / B^2 and the folds' share is below p / 2^26. Top limbs of
  * the result are 2^21.6 for each p: they are never the largest.
  */
-import { type Expr, type FunctionWriter, i64, i64x2, v128 } from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
 import { BASE, ExtmulProduct, LIMB_BITS, LIMBS, limbsOf, primeOf } from "./extmul-product.ts";
+import { type Expr, i64, i64x2, v128 } from "./instructions.ts";
 import {
   type Arithmetic,
   type Element,

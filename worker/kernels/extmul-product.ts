@@ -2,7 +2,8 @@
  * Products of nine-limb numbers and their reduction. `extmul-field.ts` has the algebra and the bounds.
  */
 import { invert } from "../field.ts";
-import { type Expr, type FunctionWriter, i32x4, i64x2, type Local, v128 } from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
+import { type Expr, i32x4, i64x2, type Local, v128 } from "./instructions.ts";
 import { signedLimbs } from "./vector-field.ts";
 
 export const LIMBS = 9;

@@ -39,18 +39,7 @@
  * have no bound to mind: they add up some 30 numbers of at most 2^51.
  */
 import { invert } from "../field.ts";
-import {
-  bitsOf,
-  type Expr,
-  type FunctionWriter,
-  f64,
-  f64x2,
-  i32,
-  i64,
-  i64x2,
-  type Local,
-  v128,
-} from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
 import {
   BASE,
   BITS,
@@ -65,6 +54,17 @@ import {
   type RoundingConstants,
   W,
 } from "./fma-product.ts";
+import {
+  bitsOf,
+  type Expr,
+  f64,
+  f64x2,
+  i32,
+  i64,
+  i64x2,
+  type Local,
+  v128,
+} from "./instructions.ts";
 import {
   type Arithmetic,
   type ConstantPool,

@@ -1,15 +1,8 @@
 /**
  * The columns of a product of digits in doubles, summed as integers. `fma-field.ts` has the algebra.
  */
-import {
-  bitsOf,
-  type Expr,
-  type FunctionWriter,
-  f64x2,
-  i64x2,
-  type Local,
-  v128,
-} from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
+import { bitsOf, type Expr, f64x2, i64x2, type Local, v128 } from "./instructions.ts";
 
 export const LIMBS = 5;
 export const BITS = 51;

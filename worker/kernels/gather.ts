@@ -7,7 +7,8 @@
  */
 
 import { type Degree, pointSizes } from "./curve.ts";
-import { type Expr, type FunctionWriter, i32, type Local, v128 } from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
+import { type Expr, i32, type Local, v128 } from "./instructions.ts";
 import {
   type Arithmetic,
   type KernelWriter,

@@ -2,7 +2,7 @@
  * Between integers in memory (32 B, little-endian, canonical) and quads of limbs, and arithmetic on
  * arrays of quads. One set of kernels for each field; their names end in the field's letter.
  */
-import { type Expr, i32, i64, type Local, select, v128 } from "./emitter.ts";
+import { type Expr, i32, i64, type Local, select, v128 } from "./instructions.ts";
 import { type KernelWriter, LIMB_STRIDE, type VectorField } from "./vector-field.ts";
 
 /** Bytes of an integer. */

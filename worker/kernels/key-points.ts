@@ -22,7 +22,8 @@
 import { FQ2 } from "../curve.ts";
 import { BASE_FIELD } from "../field.ts";
 import { type Degree, pointSizes } from "./curve.ts";
-import { type Expr, type FunctionWriter, i32, i64, type Local, select, v128 } from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
+import { type Expr, i32, i64, type Local, select, v128 } from "./instructions.ts";
 import {
   type Arithmetic,
   type Element,

@@ -2,7 +2,7 @@
  * Sparse matrix times vector over Fr, by its entries in any order: products are added limb by limb
  * into one accumulator of 64-bit integers for each row, and made into limbs in bounds at the end.
  */
-import { f64, i32, i64, select } from "./emitter.ts";
+import { f64, i32, i64, select } from "./instructions.ts";
 import { type KernelWriter, LIMB_STRIDE, type VectorField } from "./vector-field.ts";
 
 /**

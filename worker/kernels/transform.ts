@@ -23,7 +23,8 @@
  * But the 0.5 is a digit as good as random, so that products scatter by 0.3 around 0; the 2.6 for
  * which the top digit has room would take all operands of several layers at their extremes.
  */
-import { type FunctionWriter, i32, v128 } from "./emitter.ts";
+import type { FunctionWriter } from "./emitter.ts";
+import { i32, v128 } from "./instructions.ts";
 import {
   type Arithmetic,
   type Element,

@@ -15,15 +15,8 @@
  * limb, with no carry and no reduction. `mul` brings limbs and value back into bounds; `reduce` does
  * it for sums. Each representation says how much may be added up in between.
  */
-import {
-  type Expr,
-  type FunctionWriter,
-  i32,
-  type Local,
-  ModuleWriter,
-  type Statement,
-  v128,
-} from "./emitter.ts";
+import { type FunctionWriter, ModuleWriter } from "./emitter.ts";
+import { type Expr, i32, type Local, type Statement, v128 } from "./instructions.ts";
 
 /** A quad's half as expressions, limb 0 first. Each use evaluates again. */
 export type Element = readonly Expr<"v128">[];

@@ -7,7 +7,8 @@
  *
  * Whatever is not as expected throws RangeError; the program is then run as it is.
  */
-import { unsigned, type ValueType } from "../kernels/emitter.ts";
+import { TYPE_CODE, type ValueType } from "../kernels/instructions.ts";
+import { unsigned } from "../kernels/leb128.ts";
 import { ByteReader, signed32 } from "./bytes.ts";
 
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00] as const;
@@ -23,12 +24,6 @@ const SECTION = {
   code: 10,
   data: 11,
 } as const;
-const TYPE_CODE: Readonly<Record<ValueType, number>> = {
-  i32: 0x7f,
-  i64: 0x7e,
-  f64: 0x7c,
-  v128: 0x7b,
-};
 const FUNCTION_TYPE = 0x60;
 const MUTABLE = 1;
 /** The kind of an import or export that is a function. */

@@ -15,7 +15,9 @@
  * so between the first argument and its call there can be no other one. A call without arguments
  * has only the last line; that the same function is never called with some is checked.
  */
-import { callOf, i32, type Local, unsigned } from "../kernels/emitter.ts";
+import { callOf } from "../kernels/emitter.ts";
+import { i32, type Local } from "../kernels/instructions.ts";
+import { unsigned } from "../kernels/leb128.ts";
 import type { ProgramBinary, Signature } from "./binary.ts";
 import { type Code, type CodeEditor, OP, type Step } from "./code.ts";
 import { type Constants, ELEMENT_STRIDE, memoryCopy } from "./copies.ts";

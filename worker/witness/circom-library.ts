@@ -16,15 +16,8 @@
  * Twin: the original library; test/worker/witness/circom-library.test.ts compares them.
  */
 import { createHash } from "node:crypto";
-import {
-  callOf,
-  type Expr,
-  type FunctionWriter,
-  i32,
-  i64,
-  type Local,
-  type Statement,
-} from "../kernels/emitter.ts";
+import { callOf, type FunctionWriter } from "../kernels/emitter.ts";
+import { type Expr, i32, i64, type Local, type Statement } from "../kernels/instructions.ts";
 import type { ProgramBinary, Signature } from "./binary.ts";
 import * as field from "./field.ts";
 import { functionAt, functionBody, RETURN } from "./functions.ts";

@@ -8,7 +8,7 @@
  *     slot, slot + 1, ...  = constants            from a table of those constants, added as data
  *     while (count) { *to++ = *from++; count-- }  circom's loop for assigning an array
  */
-import { type Expr, i32, Local, type Statement } from "../kernels/emitter.ts";
+import { type Expr, i32, Local, type Statement } from "../kernels/instructions.ts";
 import type { DataSegment } from "./binary.ts";
 import { type Code, type CodeEditor, OP, type Step } from "./code.ts";
 

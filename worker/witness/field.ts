@@ -14,7 +14,8 @@
  * Twin: bigints, in test/worker/witness/field.test.ts.
  */
 import { SCALAR_FIELD } from "../field.ts";
-import { type Expr, type FunctionWriter, i32, i64, type Local } from "../kernels/emitter.ts";
+import type { FunctionWriter } from "../kernels/emitter.ts";
+import { type Expr, i32, i64, type Local } from "../kernels/instructions.ts";
 
 const LIMBS = 9;
 const LIMB_BITS = 29;

@@ -1,5 +1,6 @@
 /** Bodies and references of functions that are put into a program somebody else wrote. */
-import { FunctionWriter, Local, type Statement, type ValueType } from "../kernels/emitter.ts";
+import { FunctionWriter } from "../kernels/emitter.ts";
+import { Local, type Statement, type ValueType } from "../kernels/instructions.ts";
 import type { Signature } from "./binary.ts";
 
 /** Ends the function; its results are on the stack. */

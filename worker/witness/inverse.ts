@@ -12,7 +12,8 @@
  * Twin: `invert` of worker/field.ts.
  */
 import { SCALAR_FIELD } from "../field.ts";
-import { type Expr, type FunctionWriter, i32, i64, type Local } from "../kernels/emitter.ts";
+import type { FunctionWriter } from "../kernels/emitter.ts";
+import { type Expr, i32, i64, type Local } from "../kernels/instructions.ts";
 import { type DivisionNumbers, writeDivisionSteps } from "../kernels/scalar/division-steps.ts";
 import { digitsOf, LIMB_BITS, LIMBS } from "../kernels/scalar/limbs.ts";
 import { assigned, loadLimbs, reduceLimbs } from "./field.ts";

@@ -16,7 +16,8 @@
  *     tablesStart   copies of constants, kept results                              of the circuit
  *     stackStart    variables; after the run, the witness                          secrets
  */
-import { i32, i64, type Local, unsigned } from "../kernels/emitter.ts";
+import { i32, i64, type Local } from "../kernels/instructions.ts";
+import { unsigned } from "../kernels/leb128.ts";
 import { type DataSegment, ProgramBinary, type Signature } from "./binary.ts";
 import { signed32 } from "./bytes.ts";
 import { ConstantCalls, FUNCTION } from "./calls.ts";

@@ -1,11 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { chooseKernels } from "../../../worker/engines/wasm/choice.ts";
+import { callOf, type FunctionWriter, ModuleWriter } from "../../../worker/kernels/emitter.ts";
 import {
   bitsOf,
-  callOf,
   type Expr,
-  type FunctionWriter,
   f64,
   f64x2,
   i32,
@@ -13,13 +12,12 @@ import {
   i64,
   i64x2,
   type Local,
-  ModuleWriter,
   type Statement,
   select,
-  unsigned,
   type ValueType,
   v128,
-} from "../../../worker/kernels/emitter.ts";
+} from "../../../worker/kernels/instructions.ts";
+import { unsigned } from "../../../worker/kernels/leb128.ts";
 
 const U64 = (1n << 64n) - 1n;
 const s64 = (x: bigint) => BigInt.asIntN(64, x);

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { compileKernels } from "../../../worker/engines/wasm/kernels.ts";
-import { f64x2 } from "../../../worker/kernels/emitter.ts";
+import { f64x2 } from "../../../worker/kernels/instructions.ts";
 import { PATHS } from "./vector-instance.ts";
 
 describe("worker / kernels / paths", () => {

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { compiled, fieldsOf } from "../../../worker/engines/wasm/kernels.ts";
 import { mod } from "../../../worker/field.ts";
 import { calledField } from "../../../worker/kernels/called-field.ts";
-import { type FunctionWriter, type Local, v128 } from "../../../worker/kernels/emitter.ts";
+import type { FunctionWriter } from "../../../worker/kernels/emitter.ts";
+import { type Local, v128 } from "../../../worker/kernels/instructions.ts";
 import {
   type Arithmetic,
   type Element,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { unsigned } from "../../../worker/kernels/emitter.ts";
+import { unsigned } from "../../../worker/kernels/leb128.ts";
 import { ProgramBinary } from "../../../worker/witness/binary.ts";
 import { ByteReader, signed32 } from "../../../worker/witness/bytes.ts";
 import { Code, CodeEditor, OP } from "../../../worker/witness/code.ts";

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { invert, mod, readLE, SCALAR_FIELD, writeLE } from "../../../worker/field.ts";
-import { i32, ModuleWriter } from "../../../worker/kernels/emitter.ts";
+import { ModuleWriter } from "../../../worker/kernels/emitter.ts";
+import { i32 } from "../../../worker/kernels/instructions.ts";
 import { add, copy, multiply, reduce, square, subtract } from "../../../worker/witness/field.ts";
 import { INVERSION_SCRATCH_BYTES, invertModulo } from "../../../worker/witness/inverse.ts";
 

@@ -2,7 +2,8 @@
  * Which kernels run here: the fastest that compile and give the known answers.
  */
 import { WorkError } from "../../errors.ts";
-import { f64x2, ModuleWriter, v128 } from "../../kernels/emitter.ts";
+import { ModuleWriter } from "../../kernels/emitter.ts";
+import { f64x2, v128 } from "../../kernels/instructions.ts";
 import { type CompiledKernels, type CompileOptions, compileKernels } from "./kernels.ts";
 
 export interface KernelOptions {

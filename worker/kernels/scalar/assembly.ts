@@ -3,7 +3,8 @@
  * calls itself and an instance has one thread, so every temporary has an address of its own, fixed
  * when the code is written.
  */
-import { type Expr, type FunctionWriter, i32, ModuleWriter } from "../emitter.ts";
+import { type FunctionWriter, ModuleWriter } from "../emitter.ts";
+import { type Expr, i32 } from "../instructions.ts";
 import { FQ_BYTES, writeElement } from "./limbs.ts";
 
 const PAGE_BYTES = 65536;

@@ -7,7 +7,8 @@
  * c_k is a_1 ... a_k / R^(k-1), its inverse has R^(k-1), and J_k c_(k-1) / R is again
  * factor / a_k without any power of R. Only the factor's own product needs to be mended by R^2.
  */
-import { callOf, type FunctionWriter, i32, type Local } from "../emitter.ts";
+import { callOf, type FunctionWriter } from "../emitter.ts";
+import { i32, type Local } from "../instructions.ts";
 import type { Assembly } from "./assembly.ts";
 import type { PrimeField } from "./fq.ts";
 import { FQ_BYTES, nearest, RADIX } from "./limbs.ts";

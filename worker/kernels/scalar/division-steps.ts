@@ -25,7 +25,8 @@
  * 2^29 * 2^29 * 2, even with a first g whose digits have no sign.
  */
 import { invert } from "../../field.ts";
-import { type Expr, type FunctionWriter, i32, i64, type Local } from "../emitter.ts";
+import type { FunctionWriter } from "../emitter.ts";
+import { type Expr, i32, i64, type Local } from "../instructions.ts";
 import { digitsOf, LIMB_BITS, LIMBS } from "./limbs.ts";
 
 type Word = Local<"i64">;

@@ -3,7 +3,8 @@
  * each is the same operation on bigints (`worker/curve.ts`, FQ).
  */
 import { BASE_FIELD, invert } from "../../field.ts";
-import { type Expr, type FunctionWriter, i32, i32x4, i64, type Local, v128 } from "../emitter.ts";
+import type { FunctionWriter } from "../emitter.ts";
+import { type Expr, i32, i32x4, i64, type Local, v128 } from "../instructions.ts";
 import type { Assembly } from "./assembly.ts";
 import { digitsOf, FQ_BYTES, LIMB_BITS, LIMBS, nearest } from "./limbs.ts";
 

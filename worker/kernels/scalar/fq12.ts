@@ -5,7 +5,8 @@
  */
 import { FQ2, type Fq2 } from "../../curve.ts";
 import { BASE_FIELD } from "../../field.ts";
-import { callOf, type Expr, type FunctionWriter, i32 } from "../emitter.ts";
+import { callOf, type FunctionWriter } from "../emitter.ts";
+import { type Expr, i32 } from "../instructions.ts";
 import { type Assembly, calls } from "./assembly.ts";
 import {
   FQ2_BYTES,

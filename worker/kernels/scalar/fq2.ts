@@ -2,7 +2,8 @@
  * Kernels over Fq2 = Fq[i] / (i^2 + 1): real part, then imaginary part, each as in `limbs.ts`; what is
  * said there of bounds holds for both parts. Twin: FQ2 of worker/curve.ts.
  */
-import { type Expr, type FunctionWriter, i32, i32x4, i64, type Local } from "../emitter.ts";
+import type { FunctionWriter } from "../emitter.ts";
+import { type Expr, i32, i32x4, i64, type Local } from "../instructions.ts";
 import { type Assembly, component } from "./assembly.ts";
 import {
   doubled,

@@ -3,7 +3,8 @@
  * other. "Bound n" means each of the six parts. Formulas: Devegili, O hEigeartaigh, Scott, Dahab,
  * "Multiplication and squaring on pairing-friendly fields", eprint.iacr.org/2006/471, section 4.
  */
-import type { Expr, FunctionWriter } from "../emitter.ts";
+import type { FunctionWriter } from "../emitter.ts";
+import type { Expr } from "../instructions.ts";
 import { type Assembly, calls, component } from "./assembly.ts";
 import { FQ2_BYTES, minus, type QuadraticField, writeCombination, XI } from "./fq2.ts";
 

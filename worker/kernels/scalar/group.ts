@@ -6,7 +6,8 @@
  * Formulas: hyperelliptic.org/EFD, short Weierstrass with a = 0, Jacobian (dbl-2009-l, madd-2007-bl
  * and add-2007-bl with plain products). Twin: Group of worker/curve.ts.
  */
-import { callOf, type Expr, type FunctionWriter, i32 } from "../emitter.ts";
+import { callOf, type FunctionWriter } from "../emitter.ts";
+import { type Expr, i32 } from "../instructions.ts";
 import { type Assembly, calls, component } from "./assembly.ts";
 import { writeLinear } from "./fq.ts";
 import { FQ_BYTES, nearest, RADIX } from "./limbs.ts";

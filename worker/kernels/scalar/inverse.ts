@@ -1,6 +1,7 @@
 /** Inversion in Fq. What is inverted becomes public, or is blinded by what it is multiplied with. */
 import { BASE_FIELD } from "../../field.ts";
-import { type Expr, type FunctionWriter, i32, v128 } from "../emitter.ts";
+import type { FunctionWriter } from "../emitter.ts";
+import { type Expr, i32, v128 } from "../instructions.ts";
 import type { Assembly } from "./assembly.ts";
 import { type DivisionNumbers, writeDivisionSteps } from "./division-steps.ts";
 import type { PrimeField } from "./fq.ts";

@@ -17,7 +17,8 @@
  * and its last part is 3 X^3/Z - 2 Y^2 = Y^2 - 9/xi Z^2 by the curve's equation.
  */
 import { FQ2 } from "../../curve.ts";
-import { type Expr, type FunctionWriter, i32 } from "../emitter.ts";
+import type { FunctionWriter } from "../emitter.ts";
+import { type Expr, i32 } from "../instructions.ts";
 import { type Assembly, calls } from "./assembly.ts";
 import { FQ2_BYTES, type QuadraticField, writeCombination, XI } from "./fq2.ts";
 import { coefficient } from "./fq6.ts";

@@ -5,7 +5,8 @@
  *
  * Tables are affine, so that they can be kept for points that come again (a verification key's).
  */
-import { type Expr, type FunctionWriter, i32, i64, type Local, v128 } from "../emitter.ts";
+import type { FunctionWriter } from "../emitter.ts";
+import { type Expr, i32, i64, type Local, v128 } from "../instructions.ts";
 import { type Assembly, component } from "./assembly.ts";
 import type { CoordinateField, GroupKernels } from "./group.ts";
 import { FQ_BYTES } from "./limbs.ts";

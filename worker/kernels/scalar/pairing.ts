@@ -5,7 +5,8 @@
  *
  * Twin: engines/reference-pairing.ts.
  */
-import { callOf, type Expr, type FunctionWriter, i32 } from "../emitter.ts";
+import { callOf, type FunctionWriter } from "../emitter.ts";
+import { type Expr, i32 } from "../instructions.ts";
 import { type Assembly, calls, component } from "./assembly.ts";
 import type { PrimeField } from "./fq.ts";
 import { FQ2_BYTES, type QuadraticField } from "./fq2.ts";

@@ -2,7 +2,8 @@
  * Between elements and the world's 32 bytes: four 64-bit words, little-endian, canonical outside.
  */
 import { BASE_FIELD } from "../../field.ts";
-import { type Expr, type FunctionWriter, i64, type Local, v128 } from "../emitter.ts";
+import type { FunctionWriter } from "../emitter.ts";
+import { type Expr, i64, type Local, v128 } from "../instructions.ts";
 import type { Assembly } from "./assembly.ts";
 import { type PrimeField, storeNearest } from "./fq.ts";
 import { digitsOf, FQ_BYTES, LIMB_BITS, LIMBS, nearest, RADIX } from "./limbs.ts";
