@@ -183,7 +183,7 @@ class Counter {
   }
 
   #read(): Counts {
-    const [g1, g2] = this.#slot.thread.msm.map(({ sums }) => sums.additions) as [number, number];
+    const [g1, g2] = this.#slot.thread.additions;
     return { g1, g2, inversions: this.#inversions };
   }
 }

@@ -1,5 +1,5 @@
 import type { EngineName } from "../worker/engines/open.ts";
-import { bestKernels } from "../worker/engines/wasm.ts";
+import { kernelsForThreads } from "../worker/kernel-choice.ts";
 import { Tower } from "../worker/kernels/tower.ts";
 import type { ThreadData } from "../worker/task.ts";
 
@@ -25,7 +25,7 @@ export interface ChosenEngine {
  */
 export async function chooseEngine({ engine, ...options }: EngineChoice): Promise<ChosenEngine> {
   if (engine !== "wasm") return { name: engine, refused: [], data: { engine } };
-  const { compiled: kernels, path, refused } = await bestKernels(options);
+  const { compiled: kernels, path, refused } = await kernelsForThreads(options);
   const { program } = Tower.open().machine;
   return { name: `wasm (${path})`, refused, data: { engine, kernels, program } };
 }

@@ -30,7 +30,7 @@ export class Ensemble implements Backend {
     this.#line = new Line(team);
   }
 
-  /** Starts the threads. @param kernels  from `bestKernels`. */
+  /** Starts the threads. @param kernels  from `kernelsForThreads`. */
   static open({ compiled: kernels, path }: ChosenKernels, threads: number): Ensemble {
     const { program } = Tower.open().machine;
     return new Ensemble(`wasm (${path})`, new Team(threads, { engine: "wasm", kernels, program }));

@@ -16,9 +16,9 @@ import type { Backend, LoadKeyOptions, ProveWtnsOptions, ProvingKey } from "./ba
 import { type EngineName, openEngine } from "./engines/open.ts";
 import { MAX_CREW } from "./engines/wasm/crew.ts";
 import type { KeySource } from "./engines/wasm/key-load.ts";
-import { bestKernels } from "./engines/wasm.ts";
 import { Ensemble } from "./ensemble.ts";
 import { type Proved, verify } from "./groth16.ts";
+import { kernelsForThreads } from "./kernel-choice.ts";
 import type { Proof } from "./proof.ts";
 import { ProofVerifier } from "./proof-verifier.ts";
 import { Solo } from "./solo.ts";
@@ -54,7 +54,7 @@ export class Prover implements AsyncDisposable {
       return new Prover(new Solo(await openEngine(options)));
     }
     const count = threadCount(threads);
-    return new Prover(Ensemble.open(await bestKernels(kernels), count));
+    return new Prover(Ensemble.open(await kernelsForThreads(kernels), count));
   }
 
   /** Which engine computes, such as "wasm (fma, revectorized)". */

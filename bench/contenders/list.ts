@@ -51,7 +51,7 @@ const ours = (
   role: "ours",
   threads: options.threads,
   engine: engineNameOf(options),
-  open: (fixture, placement) => openNodeContender("ours-child.ts", options, fixture, placement),
+  open: (fixture, placement) => openNodeContender("ours-child", options, fixture, placement),
   ...more,
 });
 
@@ -69,7 +69,7 @@ const snarkjs = (threads: "all" | "one"): ContenderPlan => ({
   engine: "snarkjs",
   maxLog2: SLOW_MAX_LOG2,
   open: (fixture, placement) =>
-    openNodeContender("snarkjs-child.ts", { singleThread: threads === "one" }, fixture, placement),
+    openNodeContender("snarkjs-child", { singleThread: threads === "one" }, fixture, placement),
 });
 
 const native = (peer: NativePeer, threads: "all" | "one", cores: number): ContenderPlan => ({

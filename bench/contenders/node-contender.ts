@@ -1,23 +1,23 @@
 /** A contender that is one of the child programs of this folder. */
-import { join } from "node:path";
 import type { Fixture } from "../fixtures/fixture.ts";
 import { ChildLink } from "./child-link.ts";
 import type { Contender, Placement } from "./contender.ts";
+import { type ChildProgram, emittedChild } from "./emitted.ts";
 import type { Answer, Loaded, ProvedMessage, Request } from "./message.ts";
 import { peakBytesOf } from "./process.ts";
 
 /**
- * @param program  file name in this folder.
+ * @param program  of this folder.
  * @param options  what the program takes as its argument.
  * @throws ContenderError if the process dies or refuses the key.
  */
 export async function openNodeContender(
-  program: "ours-child.ts" | "snarkjs-child.ts",
+  program: ChildProgram,
   options: object,
   fixture: Fixture,
   placement: Placement,
 ): Promise<Contender> {
-  const script = join(import.meta.dirname, program);
+  const script = await emittedChild(program);
   const link = new ChildLink<Request, Answer>(script, options, placement);
   try {
     const { zkeyPath, wtnsPath, inputs } = fixture;

@@ -22,7 +22,7 @@ answerQuestions(async (request: Request): Promise<Answer> => {
   switch (request.kind) {
     case "load": {
       const startedMs = performance.now();
-      key = await prover.loadKey(await readFile(request.zkeyPath), { allowDevKeys: true });
+      key = await prover.loadKey({ path: request.zkeyPath }, { allowDevKeys: true });
       return {
         kind: "loaded",
         ms: performance.now() - startedMs,

@@ -4,6 +4,7 @@
  * thread (sorting, batches of additions). Addresses follow from the key and the slot's number alone.
  */
 import { ELEMENT_BYTES } from "../../field.ts";
+import type { Degree } from "../../kernels/curve.ts";
 import type { Tower } from "../../kernels/tower.ts";
 import { Inversion } from "./inversion.ts";
 import {
@@ -22,7 +23,7 @@ import {
   takeGatherBuffers,
   takeQuotientBuffers,
 } from "./quotient.ts";
-import { grow, Region } from "./region.ts";
+import { clear, grow, Region } from "./region.ts";
 
 /** Positions that a sum of windows ends with: 254 bits, rounded up to whole windows. */
 export const MAX_POSITIONS = 272;
@@ -57,29 +58,34 @@ function takeProofArena(region: Region, key: SharedKey, { fr }: Fields): ProofAr
   const { nVars, domain } = key;
   // 8 bytes are read from the last word of a scalar on, and whole quads are written.
   const scalars = (count: number) => region.take(ELEMENT_BYTES * (count + 4));
-  const addresses = {
-    control: region.take(CONTROL_BYTES),
-    witness: scalars(nVars),
-    folded: scalars(nVars),
-    scaled: scalars(nVars),
-    quotient: scalars(domain),
-    positions: Array.from({ length: MAX_SUMS }, () => region.take(POSITION_BYTES * MAX_POSITIONS)),
-    buffers: key.quotient && takeQuotientBuffers(region, fr, key.quotient),
-  };
-  return { ...addresses, end: region.end };
+  const control = region.take(CONTROL_BYTES);
+  const witness = scalars(nVars);
+  const folded = scalars(nVars);
+  const scaled = scalars(nVars);
+  const buffers = key.quotient && takeQuotientBuffers(region, fr, key.quotient);
+  // The accumulators are free by then, and larger.
+  const quotient = buffers?.accumulators[1] ?? scalars(domain);
+  const positions = Array.from({ length: MAX_SUMS }, () =>
+    region.take(POSITION_BYTES * MAX_POSITIONS),
+  );
+  return { control, witness, folded, scaled, buffers, quotient, positions, end: region.end };
 }
 
 /** What a thread computes with. */
 export class ThreadArena {
   readonly kernels: Kernels;
   readonly tower: Tower;
-  /** By degree - 1. */
-  readonly msm: readonly [Msm, Msm];
   /** Limbs of `SCALE_ELEMENTS` numbers, and a quad for a factor. */
   readonly stage: number;
   readonly factor: number;
   readonly gather: GatherBuffers;
   readonly #memory: WebAssembly.Memory;
+  /**
+   * By degree - 1. Both have the same memory: a thread computes one sum after the other, and nothing
+   * of a sum stays there.
+   */
+  readonly #sums: readonly [Msm, Msm];
+  #prepared: Msm | undefined;
   /** Addresses from the first to behind the last one of numbers made of the witness. */
   readonly #scalars: readonly [from: number, to: number];
   readonly #inversions: readonly [Inversion, Inversion];
@@ -101,22 +107,40 @@ export class ThreadArena {
       new Inversion(...common, tower, 2, region),
     ];
     const mostTerms = a.count + b1.count + c.count + h.count;
-    this.msm = [
-      new Msm(...common, this.#inversions[0], 1, mostTerms, region),
-      new Msm(...common, this.#inversions[1], 2, b2.count, region),
+    const [inG1, inG2] = [new Region(region.end), new Region(region.end)];
+    this.#sums = [
+      new Msm(...common, this.#inversions[0], 1, mostTerms, inG1),
+      new Msm(...common, this.#inversions[1], 2, b2.count, inG2),
     ];
+    region.skipTo(Math.max(inG1.end, inG2.end));
   }
 
   /** Call once the memory reaches the slot's end. */
   prepare(): void {
     for (const inversion of this.#inversions) inversion.prepare();
-    for (const msm of this.msm) msm.prepare();
+    for (const msm of this.#sums) msm.prepare();
+    this.#prepared = undefined;
+  }
+
+  /** Additions done in G1 and in G2, for the snapshot of costs. */
+  get additions(): readonly [g1: number, g2: number] {
+    const [inG1, inG2] = this.#sums;
+    return [inG1.sums.additions, inG2.sums.additions];
+  }
+
+  /** For sums of one degree, until the next call. */
+  msm(degree: Degree): Msm {
+    const msm = this.#sums[degree === 1 ? 0 : 1];
+    if (this.#prepared !== msm) msm.prepare();
+    this.#prepared = msm;
+    return msm;
   }
 
   /** Wipes what a proof has left here. */
   wipe(): void {
     new Uint8Array(this.#memory.buffer).fill(0, ...this.#scalars);
-    for (const msm of this.msm) msm.wipe();
+    for (const msm of this.#sums) msm.wipe();
+    this.#prepared = undefined;
     this.tower.wipe();
   }
 }
@@ -173,8 +197,7 @@ export function copyOf(key: SharedKey): SharedKey {
 /** Wipes all of a slot whose thread is gone. */
 export function wipeSlot(key: SharedKey, index: number): void {
   const from = slotAddress(key, index);
-  const bytes = new Uint8Array(key.memory.buffer);
-  bytes.fill(0, from, Math.min(from + key.slotBytes, bytes.length));
+  clear(key.memory, from, Math.min(from + key.slotBytes, key.memory.buffer.byteLength));
 }
 
 /** Addresses of any slot's proof, for a thread that assists. */

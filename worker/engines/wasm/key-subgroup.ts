@@ -33,7 +33,7 @@ import { Inversion } from "./inversion.ts";
 import type { KeyMemory } from "./key-memory.ts";
 import type { Section } from "./key-points.ts";
 import { Msm, planOf } from "./msm.ts";
-import { Region } from "./region.ts";
+import { clear, Region } from "./region.ts";
 
 /** 2^13 is the last power of two below the smallest prime factor of h. */
 const MAX_DIGIT_BITS = 13;
@@ -93,7 +93,7 @@ export async function isInSubgroup(
     }
     return true;
   } finally {
-    bytes.fill(0, start, region.end);
+    clear(memory, start, region.end);
   }
 }
 

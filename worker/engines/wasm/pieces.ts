@@ -327,7 +327,7 @@ export class Participant {
       ];
       return { points, map, count, scalars };
     });
-    this.#thread.msm[degree === 1 ? 0 : 1].windows(terms, bits, from, to, positions, poll);
+    this.#thread.msm(degree).windows(terms, bits, from, to, positions, poll);
   }
 
   #wait(word: number, target: number, poll: () => void): void {

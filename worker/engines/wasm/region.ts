@@ -19,6 +19,11 @@ export class Region {
     return this.#next;
   }
 
+  /** Everything below an address is in use. */
+  skipTo(address: number): void {
+    this.#next = Math.max(this.#next, address);
+  }
+
   /** @returns a multiple of 64, a cache line. */
   take(bytes: number): number {
     const address = Math.ceil(this.#next / CACHE_LINE) * CACHE_LINE;
@@ -50,4 +55,23 @@ function tooLarge(bytes: number): WorkError {
     "KEY_REFUSED",
     `the key and its working memory need ${Math.ceil(bytes / 2 ** 20)} MiB, more than this engine can address (4096 MiB) or the machine has`,
   );
+}
+
+/** What the operating system hands out at once. */
+const UNIT_BYTES = 4096;
+const ZEROS = Buffer.alloc(UNIT_BYTES);
+
+/**
+ * Zeroes memory. Where nothing was ever written it is zero already, and takes no room in the machine's
+ * memory as long as it is only read: working memory is laid out for the worst case, of which proofs
+ * use a third.
+ */
+export function clear(memory: WebAssembly.Memory, from: number, to: number): void {
+  const bytes = Buffer.from(memory.buffer);
+  for (let start = from; start < to; ) {
+    const end = Math.min(start - (start % UNIT_BYTES) + UNIT_BYTES, to);
+    const unit = bytes.subarray(start, end);
+    if (Buffer.compare(unit, ZEROS.subarray(0, end - start)) !== 0) unit.fill(0);
+    start = end;
+  }
 }
