@@ -2,11 +2,10 @@
  * A field whose products are functions of two lanes that kernels call, instead of code written out
  * wherever a product is needed.
  *
- * An addition of points has six products in G1 and eleven in G2, each 5 to 12 KB of machine code for
- * each half: written out, they do not fit into a processor's instruction cache (32 KB), and run half
- * (9 x 29 bits) or three quarters (5 x 51 bits) as fast as called, although a call moves 27 vectors.
- * In a kernel of one product it is the other way round, by a tenth. V8's revectorizer pairs nothing
- * across a call: kernels for it are written out, and are half as long then.
+ * In nine limbs of 29 bits a product in Fq2 and its reductions are 12 KB of machine code for each half:
+ * written out in a loop of one or two of them, that leaves the processor's caches of instructions and
+ * runs at two thirds of the speed of calls, although a call moves 27 vectors. V8's revectorizer pairs
+ * nothing across a call: kernels for it are written out.
  */
 import type { FunctionWriter } from "./emitter.ts";
 import type { Expr, Local } from "./instructions.ts";

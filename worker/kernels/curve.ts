@@ -19,14 +19,15 @@
  * A point comes in two forms. **Packed**: x, y (for G2 x0, x1, y0, y1) as 4 x 64 bits each,
  * little-endian, Montgomery form in the field's radix, below p: one cache line in G1, two in G2; this
  * is how a key is kept. **Lane**: one of the four lanes of a *block* {x, y} of quads, which is how
- * `backward` leaves its results and how the next round of additions finds them. A lane's address is
+ * `finish` leaves its results and how the next round of additions finds them. A lane's address is
  * the block's plus 8 * lane, so that limb i of a coordinate is 32 i bytes on.
  *
  * An *entry* of a list is a packed point's address with the sign in bit 0 (addresses are multiples of
  * 64), or a lane's address.
  *
  * In G1 two quads are handled at once, with a chain for each of their eight lanes; in Fq2, where a
- * product is two already, one. Any number of quads will do: an odd one goes by itself.
+ * product is two already, one. Any number of quads will do: an odd one goes by itself, before the
+ * pairs on the way up and after them on the way down, so that each quad meets the same chain twice.
  *
  * No kernel here looks whether D is 0: the driver sees it in the inverse (`batch-additions.ts`).
  *
