@@ -8,6 +8,7 @@ import type { LoadedKey } from "./engines/wasm/key-load.ts";
 import { WasmEngine, type WasmKey } from "./engines/wasm.ts";
 import { WorkError } from "./errors.ts";
 import { type ProvingKey, residentKey } from "./groth16.ts";
+import { LeastRecentlyUsed } from "./least-recently-used.ts";
 import type { AdoptTask, PinnedFile } from "./task.ts";
 import { type VerificationKey, verificationKeyFromJson } from "./verification-key.ts";
 import { WitnessProgram } from "./witness.ts";
@@ -38,7 +39,7 @@ export class ResidentKeys {
    *   and those are not allowed.
    */
   async own(zkey: PinnedFile, allowDevKeys: boolean): Promise<ProvingKey> {
-    const key = await this.#own.get(zkey.sha256, async () =>
+    const key = await this.#own.getOrMake(zkey.sha256, async () =>
       residentKey(this.#engine, parseZkey(await readPinned(zkey))),
     );
     return refuseDevKey(key, allowDevKeys);
@@ -82,7 +83,7 @@ export class ResidentVerificationKeys {
 
   /** @throws WorkError ARTEFACT_MISMATCH, KEY_MALFORMED, KEY_REFUSED */
   get(file: PinnedFile): Promise<VerificationKey> {
-    return this.#keys.get(file.sha256, async () => {
+    return this.#keys.getOrMake(file.sha256, async () => {
       // A text decoder takes no shared memory.
       const text = Buffer.from(new Uint8Array(await readPinned(file))).toString("utf8");
       return verificationKeyFromJson(parseJson(text));
@@ -97,7 +98,7 @@ export class ResidentPrograms {
 
   /** @throws WorkError ARTEFACT_MISMATCH */
   async witnessProgram(wasm: PinnedFile): Promise<WitnessProgram> {
-    const program = await this.#programs.get(
+    const program = await this.#programs.getOrMake(
       wasm.sha256,
       async () => new WitnessProgram(new Uint8Array(await readPinned(wasm))),
     );
@@ -129,30 +130,5 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     throw new WorkError("KEY_MALFORMED", "verification key: not JSON");
-  }
-}
-
-/** Values by key; a Map keeps insertion order, so the first entry is the least recently used. */
-class LeastRecentlyUsed<T> {
-  readonly #maximum: number;
-  readonly #dispose: (value: T) => void;
-  readonly #values = new Map<string, T>();
-
-  constructor(maximum: number, dispose: (value: T) => void = () => undefined) {
-    this.#maximum = maximum;
-    this.#dispose = dispose;
-  }
-
-  /** The value, or what `make` gives. A failure is not kept. */
-  async get(key: string, make: () => Promise<T>): Promise<T> {
-    const value = this.#values.get(key) ?? (await make());
-    this.#values.delete(key);
-    this.#values.set(key, value);
-    const [oldest] = this.#values;
-    if (this.#values.size > this.#maximum && oldest !== undefined) {
-      this.#values.delete(oldest[0]);
-      this.#dispose(oldest[1]);
-    }
-    return value;
   }
 }
