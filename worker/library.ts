@@ -58,6 +58,9 @@ export interface ProofWithSignals {
 export class LoadedKey implements AsyncDisposable {
   readonly #prover: Prover;
   readonly #key: ProvingKey;
+  /** Asked for and not ended; some of them still read their files. */
+  readonly #proofs = new Set<Promise<unknown>>();
+  #isClosed = false;
 
   private constructor(prover: Prover, key: ProvingKey) {
     this.#prover = prover;
@@ -92,9 +95,20 @@ export class LoadedKey implements AsyncDisposable {
   }
 
   /** As `prove`. Several calls at once get one thread each, one alone gets all. */
-  async prove(
+  async prove(wtns: FileSource, options: ProofOptions = {}): Promise<ProofWithSignals> {
+    if (this.#isClosed) throw new WorkError("ENGINE_UNAVAILABLE", "the key is closed");
+    const proof = this.#prove(wtns, options);
+    this.#proofs.add(proof);
+    try {
+      return await proof;
+    } finally {
+      this.#proofs.delete(proof);
+    }
+  }
+
+  async #prove(
     wtns: FileSource,
-    { signal, onProgress, r1cs }: ProofOptions = {},
+    { signal, onProgress, r1cs }: ProofOptions,
   ): Promise<ProofWithSignals> {
     const bytes = await readSource("witness", wtns);
     try {
@@ -109,8 +123,12 @@ export class LoadedKey implements AsyncDisposable {
     }
   }
 
-  /** Ends the threads, after a proof that still runs. The memory goes with the last reference. */
+  /**
+   * Ends the threads, after the proofs that were asked for. The memory goes with the last reference.
+   */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.allSettled(this.#proofs);
     await this.#prover.close();
   }
 

@@ -35,6 +35,27 @@ afterAll(async () => {
 });
 
 describe("worker / library", () => {
+  it("finishes the proofs that were asked for before it is closed, and takes no more", async () => {
+    for (const threads of [2, "one"] as const) {
+      const own = await loadKey(small.key, { threads });
+      const path = join(tmpdir(), `asked-${process.pid}.wtns`);
+      await writeFile(path, wtns);
+      try {
+        const asked = [prove(own, wtns), prove(own, path)];
+        const closing = own.close();
+        const late = prove(own, wtns);
+        await expect(late).rejects.toMatchObject({ code: "ENGINE_UNAVAILABLE" });
+        for (const { publicSignals, proof } of await Promise.all(asked)) {
+          expect(await verify(own.verificationKey, publicSignals, proof)).toBe(true);
+        }
+        await closing;
+        await own.close();
+      } finally {
+        await rm(path);
+      }
+    }
+  });
+
   it("calculates the witness that snarkjs calculates, to the last byte", async () => {
     const theirs = { type: "mem" } as unknown as string & { data: Uint8Array };
     await snarkjs.wtns.calculate(smallInputs() as never, small.wasm, theirs);
