@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { readLE, SCALAR_FIELD } from "../../worker/field.ts";
+import { ProgramBinary } from "../../worker/witness/binary.ts";
+import { signed32 } from "../../worker/witness/bytes.ts";
+import { OP } from "../../worker/witness/code.ts";
 import { type CircuitInputs, parseInputs, WitnessProgram } from "../../worker/witness.ts";
 import {
   jsonBytes,
@@ -182,6 +185,17 @@ describe("worker / witness program", () => {
     program.calculate(smallInputs());
     expect(stdout).not.toHaveBeenCalled();
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
+  });
+
+  it("ends if the program's texts do not", () => {
+    const binary = new ProgramBinary(wasm);
+    const body = Uint8Array.of(0, OP.i32Const, ...signed32(65), OP.end);
+    binary.replaceBody(binary.indexOf("getMessageChar"), body);
+    const talkative = new WitnessProgram(binary.encode());
+    // The circuit logs its secret and fails.
+    for (const secret of [4660, 123_456_789]) {
+      expect(outcomeOf(() => talkative.calculate(smallInputs(secret)))).toBe("BUG");
+    }
   });
 
   it("looks in while it computes, and is none the worse when that ends it", async () => {

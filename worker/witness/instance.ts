@@ -18,6 +18,10 @@ export type LookIn = () => void;
 /** 32-bit words of one element in the program's buffer. */
 const ELEMENT_WORDS = ELEMENT_BYTES / 4;
 const PAGE_BYTES = 2 ** 16;
+/** Characters of a text that the program passes: circom's are a line. */
+const MAX_TEXT = 2 ** 16;
+/** Error texts that are kept: one for each template around the assertion that failed. */
+const MAX_MESSAGES = 256;
 /** Numbers that the program passes to `exceptionHandler`. */
 const EXCEPTION = { assertFailed: 4, notEnoughMemory: 5 } as const;
 
@@ -114,6 +118,8 @@ export class ProgramInstance {
     const readMessage = () => {
       let text = "";
       for (let c = program?.getMessageChar(); c; c = program?.getMessageChar()) {
+        // A damaged program's may have no end.
+        if (text.length === MAX_TEXT) throw new RangeError("the text has no end");
         text += String.fromCharCode(c);
       }
       return text;
@@ -123,7 +129,8 @@ export class ProgramInstance {
         throw new ProgramException(exception);
       },
       printErrorMessage: () => {
-        this.#messages.push(readMessage());
+        const message = readMessage();
+        if (this.#messages.length < MAX_MESSAGES) this.#messages.push(message);
       },
       writeBufferMessage: () => {
         readMessage();
