@@ -9,7 +9,12 @@
  */
 
 import { type CircuitInputs, readSignals } from "./witness/inputs.ts";
-import { foreignProgram, type LookIn, ProgramInstance } from "./witness/instance.ts";
+import {
+  foreignProgram,
+  type LookIn,
+  PROGRAM_EXPORTS,
+  ProgramInstance,
+} from "./witness/instance.ts";
 import { type ProgramKind, type ProgramMemory, prepareProgram } from "./witness/tuning.ts";
 
 export { type CircuitInputs, type InputValue, parseInputs } from "./witness/inputs.ts";
@@ -39,7 +44,7 @@ export class WitnessProgram {
       throw foreignProgram("is not WebAssembly that this Node can compile");
     }
     const names = new Set(WebAssembly.Module.exports(this.#module).map(({ name }) => name));
-    for (const name of ["memory", "getVersion", "init", "setInputSignal", "getInputSignalSize"]) {
+    for (const name of PROGRAM_EXPORTS) {
       if (!names.has(name)) throw foreignProgram(`has no export "${name}"`);
     }
   }

@@ -187,6 +187,17 @@ describe("worker / witness program", () => {
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
+  it("refuses a program that lacks something or traps when it is asked for its field", () => {
+    const lacking = Buffer.from(wasm);
+    lacking.write("getWitnesz", lacking.indexOf("getWitness\u0000"));
+    const trapping = new ProgramBinary(wasm);
+    trapping.replaceBody(trapping.indexOf("getRawPrime"), Uint8Array.of(0, 0, OP.end));
+    for (const damaged of [new Uint8Array(lacking), trapping.encode()]) {
+      const outcome = outcomeOf(() => new WitnessProgram(damaged).calculate(smallInputs()));
+      expect(outcome).toBe("ARTEFACT_MISMATCH");
+    }
+  });
+
   it("ends if the program's texts do not", () => {
     const binary = new ProgramBinary(wasm);
     const body = Uint8Array.of(0, OP.i32Const, ...signed32(65), OP.end);

@@ -42,6 +42,13 @@ interface Exports extends SignalSizes {
   readonly [COPY_WITNESS]?: (to: number, shared: number) => void;
 }
 
+/** What a program must have; that of errors' texts is not needed where nothing fails. */
+export const PROGRAM_EXPORTS = [
+  ...["memory", "getVersion", "getFieldNumLen32", "getRawPrime", "getSharedRWMemoryStart"],
+  ...["getWitnessSize", "init", "readSharedRWMemory", "writeSharedRWMemory"],
+  ...["setInputSignal", "getWitness", "getInputSize", "getInputSignalSize"],
+] as const;
+
 /** Thrown through the program by its own callback. */
 class ProgramException extends Error {
   readonly exception: number;
@@ -68,7 +75,11 @@ export class ProgramInstance {
   constructor(module: WebAssembly.Module, layout?: ProgramMemory) {
     this.#layout = layout;
     this.#program = this.#instantiate(module);
-    checkField(this.#program);
+    try {
+      checkField(this.#program);
+    } catch (error) {
+      throw error instanceof WorkError ? error : foreignProgram("does not say its field");
+    }
   }
 
   get sizes(): SignalSizes {
