@@ -256,8 +256,11 @@ class FmaArithmetic implements Arithmetic {
   /**
    * q = round(top digit / top digit of p), x - q p, then carries from digit to digit: lower digits end
    * at most 2^50 in size, the value at most 0.5 p + p / 2^46. Holds for digits up to 5 * 2^50 and
-   * values up to 5.5 p, for which the digits of x - q p are below 2^53 and exact (those of p, but for
-   * its top one, are below 0.55 * 2^50).
+   * values up to 5.4 p, for which the digits of x - q p are below 2^53 and exact (those of p, but for
+   * its top one, are below 0.55 * 2^50). And for x3 in G2, lambda^2 - 2 x1 - D: its digits are from
+   * -6 * 2^50 to 2 * 2^50, its value from -4.4 p to 2.4 p. Where q is negative, down to -4, only a
+   * negative digit of p adds to their size, and both primes have one, of 0.495 * 2^50:
+   * 6 + 4 * 0.495 is less than 8, but not by much.
    */
   reduce(...variables: Variable[]): void {
     const f = this.#f;

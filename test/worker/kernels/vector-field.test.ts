@@ -349,6 +349,32 @@ function arithmetic(instance: FieldInstance, isChecked: boolean): void {
     );
   });
 
+  it("reduces lambda^2 - 2 x1 - D of G2, whose limbs are from -6 to 2 halves of the base", () => {
+    const half = base / 2n;
+    const limb = fc.oneof(
+      fc.constantFrom(-6n * half, 1n - 6n * half, 2n * half - 1n, 2n * half),
+      fc.bigInt({ min: -6n * half, max: 2n * half }),
+    );
+    const modulusTop = modulus >> BigInt(field.limbBits * (field.limbs - 1));
+    const most = (bound: number) => BigInt(Math.floor(bound * Number(modulusTop)));
+    const top = fc.oneof(
+      fc.constantFrom(most(-4.31), most(-3.51), most(1.51), most(2.31)),
+      fc.bigInt({ min: most(-4.31), max: most(2.31) }),
+    );
+    const lower = fc.array(limb, { minLength: field.limbs - 1, maxLength: field.limbs - 1 });
+    const limbs = fc.tuple(lower, top).map(([low, high]) => [...low, high]);
+    fc.assert(
+      fc.property(fourOf(limbs), (a) => {
+        const result = instance.run("reduce", a);
+        for (const lane of LANES) {
+          expect(mod(value(result[lane]), modulus)).toBe(mod(value(a[lane]), modulus));
+          expect(isNormalised(field, result[lane] ?? [], 0.5 + 2 ** -11)).toBe(true);
+        }
+      }),
+      RUNS,
+    );
+  });
+
   it("reduces multiples of p, and what is next to them, to nothing", () => {
     for (let k = -5n; k <= 5n; k++) {
       for (const near of [-1n, 0n, 1n]) {
