@@ -1,5 +1,5 @@
 /** Files as callers of the library name them. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WorkError } from "./errors.ts";
@@ -33,9 +33,13 @@ export async function readSource(name: string, source: FileSource): Promise<Uint
   if (located instanceof Uint8Array) return located;
   const { path } = located;
   try {
+    const found = await stat(path);
+    // Which has no end, such as /dev/zero. A pipe has one.
+    if (found.isCharacterDevice() || found.isBlockDevice()) throw new TypeError("a device");
     return await readFile(path);
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? "unknown error";
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reason = code ?? message;
     throw new WorkError(
       "ARTEFACT_MISMATCH",
       `${name}: ${basename(path)} cannot be read (${reason}); give the path or the bytes of a file`,

@@ -104,6 +104,10 @@ describe("worker / library", () => {
       code: "ARTEFACT_MISMATCH",
       message: expect.stringContaining("absent.wtns cannot be read (ENOENT)"),
     });
+    await expect(prove(key, "/dev/null")).rejects.toMatchObject({
+      code: "ARTEFACT_MISMATCH",
+      message: expect.stringContaining("null cannot be read (a device)"),
+    });
   });
 
   it("has snarkjs's calls under snarkjs's names, each from files alone", async () => {

@@ -81,8 +81,8 @@ export class ThreadArena {
   readonly gather: GatherBuffers;
   readonly #memory: WebAssembly.Memory;
   /**
-   * By degree - 1. Both have the same memory: a thread computes one sum after the other, and nothing
-   * of a sum stays there.
+   * By degree - 1. Both have the same memory: a thread computes one sum after the other, and what a sum
+   * ends with is elsewhere by then.
    */
   readonly #sums: readonly [Msm, Msm];
   #prepared: Msm | undefined;
@@ -139,6 +139,7 @@ export class ThreadArena {
   /** Wipes what a proof has left here. */
   wipe(): void {
     new Uint8Array(this.#memory.buffer).fill(0, ...this.#scalars);
+    for (const inversion of this.#inversions) inversion.wipe();
     for (const msm of this.#sums) msm.wipe();
     this.#prepared = undefined;
     this.tower.wipe();

@@ -44,6 +44,7 @@ export class BatchAdditions {
   readonly #field: VectorField;
   readonly #batchQuads: number;
   readonly #at: ReturnType<typeof layout>;
+  #isUsed = false;
   #u32 = new Uint32Array();
   #u64 = new BigUint64Array();
 
@@ -93,9 +94,11 @@ export class BatchAdditions {
     });
   }
 
-  /** Zeroes the list of pairs. */
+  /** Zeroes the list of pairs and all points. The next use needs `prepare` again. */
   wipe(): void {
-    this.#u32.fill(0, this.list / 4, this.#at.sums / 4);
+    if (!this.#isUsed) return;
+    new Uint8Array(this.#memory.buffer).fill(0, this.list, this.#at.end);
+    this.#isUsed = false;
   }
 
   /** Packed points into lanes from `out` on. The list is filled up to whole quads. */
@@ -120,6 +123,7 @@ export class BatchAdditions {
   addPairs(count: number, out: number, isPacked: boolean): Set<number> {
     const vanished = new Set<number>();
     if (count === 0) return vanished;
+    this.#isUsed = true;
     const { list } = this;
     const { dummyPacked, dummyLanes, sums } = this.#at;
     const { block, packed } = this.sizes;
@@ -402,7 +406,7 @@ function layout(
   region: Region,
 ) {
   const words = (count: number) => region.take(4 * count + 64);
-  return {
+  const addresses = {
     sums: region.take(sums * batchQuads),
     products: region.take(quad * batchQuads),
     suspects: words(4 * batchQuads),
@@ -414,4 +418,5 @@ function layout(
     dummyPacked: region.take(2 * packed),
     dummyLanes: region.take(block),
   };
+  return { ...addresses, end: region.end };
 }

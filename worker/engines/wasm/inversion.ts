@@ -14,6 +14,7 @@ export class Inversion {
   /** Of a chain. */
   readonly #quads: number;
   readonly #norm: number;
+  readonly #normBytes: number;
   readonly #integers: number;
   /** R^2: what turns the inverse of x R into the inverse of x, times R. */
   readonly #factor: Uint8Array;
@@ -33,7 +34,8 @@ export class Inversion {
     this.#degree = degree;
     const { chain, quad } = pointSizes(field, degree);
     this.#quads = chain / quad;
-    this.#norm = region.take(32 * field.limbs);
+    this.#normBytes = 32 * field.limbs;
+    this.#norm = region.take(this.#normBytes);
     this.#integers = region.take(this.#integersBytes);
     const square = (field.radix * field.radix) % field.modulus;
     this.#factor = Uint8Array.from({ length: 32 }, (_, i) =>
@@ -48,6 +50,13 @@ export class Inversion {
   /** Call once the memory reaches the region's end. */
   prepare(): void {
     this.#bytes = new Uint8Array(this.#memory.buffer, this.#integers, this.#integersBytes);
+  }
+
+  /** Zeroes what the last inversion has left. */
+  wipe(): void {
+    const bytes = new Uint8Array(this.#memory.buffer);
+    bytes.fill(0, this.#norm, this.#norm + this.#normBytes);
+    this.#bytes.fill(0);
   }
 
   /**

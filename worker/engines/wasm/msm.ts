@@ -94,8 +94,9 @@ export class Msm {
   readonly #limits: ReturnType<typeof limitsOf>;
   readonly #at: ReturnType<typeof layout>;
   #u32 = new Uint32Array();
-  /** The most entries that a piece of work had since `wipe`. */
+  /** The most entries and segments that a piece of work had since `wipe`. */
   #used = 0;
+  #usedSegments = 0;
 
   /** @param maxTerms  of one sum */
   constructor(
@@ -123,11 +124,18 @@ export class Msm {
     this.sums.prepare();
   }
 
-  /** Zeroes the entries, which tell the scalars' digits. */
+  /** Zeroes all that tells the scalars' digits. The next use needs `prepare` again. */
   wipe(): void {
-    const { entries } = this.#at;
-    this.#u32.fill(0, entries / 4, entries / 4 + this.#used);
+    const { entries, counts, starts, results, results2, buckets } = this.#at;
+    const zero = (address: number, count: number) =>
+      this.#u32.fill(0, address / 4, address / 4 + count);
+    if (this.#used > 0) {
+      zero(entries, this.#used);
+      zero(counts, buckets + 1);
+      for (const list of [starts, results, results2]) zero(list, this.#usedSegments + 1);
+    }
     this.#used = 0;
+    this.#usedSegments = 0;
     this.sums.wipe();
   }
 
@@ -199,7 +207,10 @@ export class Msm {
       }
     }
     this.#u32[starts / 4 + (to - from) * buckets] = end;
-    this.#used = Math.max(this.#used, end);
+    // After the buckets, rows and columns take up to two entries for each of them.
+    const segments = (to - from) * buckets;
+    this.#used = Math.max(this.#used, end, Math.min(2 * segments, this.#limits.maxEntries));
+    this.#usedSegments = Math.max(this.#usedSegments, segments);
   }
 
   /** Bucket v = 2^h u + l (1 <= v <= 2^(c-1)) belongs to row u and to column l; not those of number 0. */
@@ -276,5 +287,6 @@ function layout(
     entries: words(maxEntries),
     results: words(maxSegments),
     results2: words(maxSegments + 64),
+    buckets: maxBuckets,
   };
 }

@@ -28,6 +28,8 @@ export class PointSums {
   readonly #rows: RowSums;
   readonly #at: ReturnType<typeof layout>;
   #u32 = new Uint32Array();
+  /** The most that a call used since `wipe`: entries of a group, segments, and the last lane kept. */
+  #used = { entries: 0, segments: 0, end: 0 };
 
   /**
    * Takes its working memory from a region; call `prepare` when the memory reaches that far.
@@ -64,12 +66,25 @@ export class PointSums {
     this.#rows.prepare();
   }
 
-  /** Zeroes lists of entries. */
+  /**
+   * Zeroes lists of entries and all points: which of them were added to which tells the digits. The
+   * next use needs `prepare` again.
+   */
   wipe(): void {
-    const { next, nextStarts, singles } = this.#at;
-    const start = next[0] as number;
-    this.#u32.fill(0, start / 4, (nextStarts[0] as number) / 4);
-    this.#u32.fill(0, singles / 4, this.#at.singleLanes / 4);
+    const { entries, segments, end } = this.#used;
+    if (entries > 0) {
+      const { keep, next, nextStarts, singles, singleLanes, lanes, pieceEntries, pieces } =
+        this.#at;
+      const bytes = new Uint8Array(this.#memory.buffer);
+      const zero = (address: number, count: number) => bytes.fill(0, address, address + count);
+      const blocks = this.sizes.block * (Math.ceil(entries / 4) + MAX_ROUNDS + 1);
+      zero(keep, Math.max(end - keep, 0));
+      for (const list of [...next, singles]) zero(list, 4 * (entries + 8));
+      for (const starts of nextStarts) zero(starts, 4 * (segments + 1));
+      for (const points of [singleLanes, lanes]) zero(points, blocks);
+      zero(pieceEntries, 4 * pieces);
+    }
+    this.#used = { entries: 0, segments: 0, end: 0 };
     this.adder.wipe();
     this.#rows.wipe();
   }
@@ -103,6 +118,25 @@ export class PointSums {
    * @returns the next free lane.
    */
   sumSegments(
+    entries: number,
+    starts: number,
+    segments: number,
+    results: number,
+    free: number,
+    isPacked: boolean,
+    progress: (done: number) => void,
+  ): number {
+    const total = this.#u32[starts / 4 + segments] as number;
+    const used = this.#used;
+    used.entries = Math.max(used.entries, Math.min(total, GROUP_ENTRIES));
+    used.segments = Math.max(used.segments, segments);
+    const end = this.#sum(entries, starts, segments, results, free, isPacked, progress);
+    // The lane's block, whose lanes may all be written.
+    used.end = Math.max(used.end, end + this.sizes.block);
+    return end;
+  }
+
+  #sum(
     entries: number,
     starts: number,
     segments: number,
@@ -274,8 +308,9 @@ function layout(maxEntries: number, maxSegments: number, { block }: PointSizes, 
     next: [words(group), words(group)],
     nextStarts: [words(maxSegments + 1), words(maxSegments + 1)],
     singles: words(group),
-    singleLanes: blocks(group),
+    singleLanes: blocks(group + 4 * MAX_ROUNDS),
     lanes: blocks(group + 4 * MAX_ROUNDS),
+    pieces,
     pieceStarts: words(2),
     pieceResults: words(1),
     pieceEntries: words(pieces),

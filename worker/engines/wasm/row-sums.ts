@@ -69,8 +69,9 @@ export class RowSums {
   readonly #at: ReturnType<typeof layout>;
   #u32 = new Uint32Array();
   #bytes = new Uint8Array();
-  /** The most entries handed back since `wipe`. */
+  /** The most entries handed back, and the most segments, since `wipe`. */
   #used = 0;
+  #usedSegments = 0;
 
   constructor(
     kernels: Kernels,
@@ -93,11 +94,17 @@ export class RowSums {
     this.#bytes = new Uint8Array(this.#memory.buffer);
   }
 
-  /** Zeroes the entries that were handed back. */
+  /** Zeroes the entries that were handed back, and which lists were how long. */
   wipe(): void {
-    const { restEntries } = this.#at;
-    this.#u32.fill(0, restEntries / 4, restEntries / 4 + this.#used);
+    if (this.#usedSegments === 0) return;
+    const { counts, order, restEntries, restStarts, restResults, restOrder } = this.#at;
+    const zero = (address: number, count: number) =>
+      this.#u32.fill(0, address / 4, address / 4 + count);
+    zero(counts, MAX_LENGTH + 1);
+    zero(restEntries, this.#used);
+    for (const list of [order, restStarts, restResults, restOrder]) zero(list, this.#usedSegments);
     this.#used = 0;
+    this.#usedSegments = 0;
   }
 
   /**
@@ -112,6 +119,7 @@ export class RowSums {
     progress: (done: number) => void,
   ): { rest: Rest; free: number } {
     const { block } = this.#adder.sizes;
+    this.#usedSegments = Math.max(this.#usedSegments, lists.segments + 1);
     const counts = this.#sortByLength(lists);
     const u32 = this.#u32;
     const rest: number[] = [];
