@@ -29,6 +29,7 @@ import {
 import { ProofVerifier } from "./proof-verifier.ts";
 import { type OpenOptions, Prover } from "./prover.ts";
 import { solidityCallData } from "./solidity.ts";
+import { discard } from "./spent-bytes.ts";
 import {
   type VerificationKeyJson,
   verificationKeyFromJson,
@@ -119,7 +120,7 @@ export class LoadedKey implements AsyncDisposable {
       });
       return { proof: proofToJson(proof), publicSignals: publicSignalsToJson(publicSignals) };
     } finally {
-      if (isOnDisk(wtns)) bytes.fill(0);
+      if (isOnDisk(wtns)) discard(bytes);
     }
   }
 
@@ -189,7 +190,7 @@ export async function fullProve(
   try {
     return await prove(zkey, wtns, options);
   } finally {
-    wtns.fill(0);
+    discard(wtns);
   }
 }
 
@@ -211,7 +212,7 @@ export async function calculateWitness(
     try {
       return encodeWtns(values);
     } finally {
-      values.fill(0);
+      discard(values);
     }
   } finally {
     program.rest();

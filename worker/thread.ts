@@ -23,6 +23,7 @@ import {
   ResidentVerificationKeys,
   refuseDevKey,
 } from "./resident.ts";
+import { discard } from "./spent-bytes.ts";
 import {
   type AssistResult,
   type AssistTask,
@@ -67,7 +68,7 @@ export default async function handle<T extends Task>(task: T): Promise<ResultOf<
     const failed: Failed = { kind: "failed", code, message, detail };
     return failed as ResultOf<T>;
   } finally {
-    if (task.kind === "prove") inputBytes(task).fill(0);
+    if (task.kind === "prove") discard(inputBytes(task));
   }
 }
 

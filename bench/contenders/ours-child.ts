@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { proofToJson, publicSignalsToJson } from "../../worker/proof.ts";
 import { type OpenOptions, Prover } from "../../worker/prover.ts";
+import { discard } from "../../worker/spent-bytes.ts";
 import { parseInputs, WitnessProgram } from "../../worker/witness.ts";
 import { encodeWtns } from "../../worker/wtns.ts";
 import { answerQuestions } from "./child.ts";
@@ -31,7 +32,12 @@ answerQuestions(async (request: Request): Promise<Answer> => {
     }
     case "prove": {
       const startedMs = performance.now();
-      return prove(startedMs, await readFile(request.wtnsPath));
+      const wtns = await readFile(request.wtnsPath);
+      try {
+        return await prove(startedMs, wtns);
+      } finally {
+        discard(wtns);
+      }
     }
     case "prove-inputs": {
       const program = await programOf(request.wasmPath);
