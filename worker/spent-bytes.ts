@@ -6,6 +6,7 @@
  * The array is empty afterwards, or holds zeros.
  */
 export function discard(bytes: Uint8Array): void {
+  if (bytes.length === 0) return;
   bytes.fill(0);
   const { buffer, byteLength } = bytes;
   if (!(buffer instanceof ArrayBuffer) || byteLength !== buffer.byteLength) return;
