@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
 import { ENGINE_NAMES } from "../worker/engines/open.ts";
+import { parseStoreName, type StoreName } from "./stores/open.ts";
 
 /** One setting, read from the environment variable of its name in `OPTIONS`. */
 interface Option<T> {
@@ -76,6 +77,11 @@ export const OPTIONS = {
     between(1, 10_000),
     32,
     "inputs waiting to be checked before RESOURCE_EXHAUSTED",
+  ),
+  PROVER_STORE: option<StoreName>(
+    parseStoreName,
+    "memory",
+    "where jobs are kept: memory, which ends with the process, or sqlite:PATH, a file",
   ),
   PROVER_QUEUE_MAX: option(
     between(1, 1_000_000),

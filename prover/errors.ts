@@ -14,6 +14,7 @@ export type ServiceErrorCode =
   | "REQUEST_ID_REUSED"
   | "JOB_NOT_RETRYABLE"
   | "QUEUE_FULL"
+  | "STORE_UNAVAILABLE"
   | "DRAINING"
   | "WORKER_LOST"
   | "JOB_TOO_LONG";
@@ -102,6 +103,11 @@ export const ERRORS: { readonly [code in ErrorCode]: ErrorRow } = {
   ),
   JOB_NOT_RETRYABLE: row(status.FAILED_PRECONDITION, "never", "the job is not a dead letter"),
   QUEUE_FULL: row(status.RESOURCE_EXHAUSTED, "backoff", "the waiting line is full"),
+  STORE_UNAVAILABLE: row(
+    status.UNAVAILABLE,
+    "backoff",
+    "the job store cannot be reached, or has no room on its disk",
+  ),
   DRAINING: row(status.UNAVAILABLE, "now", "this server is going down; another one will do"),
   ENGINE_UNAVAILABLE: row(
     status.UNAVAILABLE,

@@ -99,8 +99,8 @@ export interface StoreStats {
 }
 
 export interface JobStore {
-  /** True: other processes see the same jobs, so that this one may leave waiting jobs behind. */
-  readonly isShared: boolean;
+  /** True: jobs are there for the next process, or for others, so that this one may leave them behind. */
+  readonly outlivesProcess: boolean;
 
   /**
    * Accepts a job; on return it will not be lost as long as the store lives.
@@ -147,6 +147,8 @@ export interface JobStore {
   /** Housekeeping, to be called a few times a second: expiry, silent workers, forgetting. */
   sweep(): Promise<void>;
   stats(): Promise<StoreStats>;
+  /** Lets go of what it holds. Nothing may be called any more. */
+  close(): Promise<void>;
 }
 
 /**

@@ -102,8 +102,8 @@ export class Scheduler {
   }
 
   /**
-   * Finishes what this process must finish: running jobs, and waiting ones unless other processes
-   * share the store. Resolves when that is done.
+   * Finishes what this process must finish: running jobs, and waiting ones unless they are kept for
+   * another process. Resolves when that is done.
    */
   async drain(): Promise<void> {
     if (this.#phase === "working") this.#phase = "draining";
@@ -127,12 +127,14 @@ export class Scheduler {
   async #hasWork(): Promise<boolean> {
     if (this.runningCount > 0) return true;
     const { store } = this.#dependencies;
-    return !store.isShared && this.#phase !== "stopped" && (await store.stats()).queuedCount > 0;
+    return (
+      !store.outlivesProcess && this.#phase !== "stopped" && (await store.stats()).queuedCount > 0
+    );
   }
 
   #mayClaim(): boolean {
     const { store } = this.#dependencies;
-    return this.#phase === "working" || (this.#phase === "draining" && !store.isShared);
+    return this.#phase === "working" || (this.#phase === "draining" && !store.outlivesProcess);
   }
 
   /** Gives jobs to free slots. One pass at a time, or two would claim for one slot. */

@@ -14,12 +14,12 @@ import { Listener, serverCredentials } from "./listener.ts";
 import { WorkerPool } from "./pool.ts";
 import { Scheduler } from "./scheduler.ts";
 import { proverService } from "./service.ts";
-import { MemoryStore } from "./stores/memory.ts";
+import { openStore } from "./stores/open.ts";
 import { Submissions } from "./submissions.ts";
 
 export interface ServerDependencies {
   readonly log: Logger;
-  /** Undefined: in memory. */
+  /** Undefined: the one that the configuration names. */
   readonly store?: JobStore;
 }
 
@@ -45,7 +45,7 @@ export interface RunningServer {
  */
 export async function startServer(
   config: Config,
-  { log, store = new MemoryStore(config) }: ServerDependencies,
+  { log, store: given }: ServerDependencies,
 ): Promise<RunningServer> {
   const credentials = serverCredentials(config);
   const circuits = await loadCircuits(config);
@@ -54,9 +54,13 @@ export async function startServer(
   }
 
   const engine = await chooseEngine(config);
+  const store = given ?? (await openStore(config.store, config));
   const pool = new WorkerPool(config, { engine });
   const intake = new IntakePool({ threads: config.intakeThreads, waitingMax: config.intakeMax });
-  const closePools = () => Promise.all([pool.close(), intake.close()]);
+  const closeParts = async () => {
+    await Promise.all([pool.close(), intake.close()]);
+    if (given === undefined) await store.close();
+  };
   try {
     await warmUp(pool, circuits, config.allowDevKeys);
     const submissions = new Submissions(config, { store, circuits, intake });
@@ -96,7 +100,7 @@ export async function startServer(
       // Stopping first lets watchers see the end of their jobs.
       await scheduler.stop();
       await Promise.all([service.close(), admin.close()]);
-      await closePools();
+      await closeParts();
       log.info("closed");
     };
     let closing: Promise<void> | undefined;
@@ -110,7 +114,7 @@ export async function startServer(
       },
     };
   } catch (error) {
-    await closePools();
+    await closeParts();
     throw error;
   }
 }

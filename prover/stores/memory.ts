@@ -1,10 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { ProverError } from "../errors.ts";
 import {
   isFinal,
   type Job,
   type JobEvent,
-  type JobFailure,
   type JobInput,
   type JobPriority,
   type JobStage,
@@ -23,25 +21,24 @@ import type {
   StoreStats,
 } from "../job-store.ts";
 import { sameContent } from "../job-store.ts";
-import { Endings, type EndingsOptions } from "./endings.ts";
+import { Endings } from "./endings.ts";
 import { Line } from "./line.ts";
 import { Row } from "./row.ts";
-
-export interface MemoryStoreOptions extends Omit<EndingsOptions, "deadMaxBytes"> {
-  readonly queueMax: number;
-  /** Inputs of waiting jobs, together; and as many again of dead letters. */
-  readonly queueMaxBytes: number;
-  readonly attemptsMax: number;
-  readonly leaseMs: number;
-}
-
-/** A rough guess of when a full line has moved: callers spread their retries around it. */
-const FULL_RETRY_MS = 1_000;
+import {
+  checkRoom,
+  isDeadLetter,
+  newJob,
+  notRetryable,
+  outcomeOf,
+  type StoreLimits,
+  silentWorker,
+  unknownJob,
+} from "./transition.ts";
 
 /** Jobs in this process's memory: nothing survives it. For tests, development and single machines. */
 export class MemoryStore implements JobStore {
-  readonly isShared = false;
-  readonly #options: MemoryStoreOptions;
+  readonly outlivesProcess = false;
+  readonly #limits: StoreLimits;
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
   readonly #byRequestId = new Map<string, Row>();
@@ -58,19 +55,21 @@ export class MemoryStore implements JobStore {
   #queuedBytes = 0;
   #ordinal = 0;
 
-  constructor(options: MemoryStoreOptions, dependencies: { readonly now?: () => number } = {}) {
-    this.#options = options;
-    this.#endings = new Endings({ ...options, deadMaxBytes: options.queueMaxBytes });
+  constructor(limits: StoreLimits, dependencies: { readonly now?: () => number } = {}) {
+    this.#limits = limits;
+    this.#endings = new Endings({ ...limits, deadMaxBytes: limits.queueMaxBytes });
     this.#now = dependencies.now ?? Date.now;
   }
+
+  async close(): Promise<void> {}
 
   async submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
     const known = this.#byRequestId.get(wanted.requestId);
     if (known !== undefined)
       return { job: sameContent(known.job, wanted.contentSha256), created: false };
     this.#checkRoom(wanted.input.bytes.length);
-    const { input, ...described } = wanted;
-    const row = new Row(newJob(described, this.#now()), input, this.#ordinal++, this.#now);
+    const job = newJob(wanted, this.#now());
+    const row = new Row(job, wanted.input, this.#ordinal++, this.#now);
     this.#rows.set(row.job.jobId, row);
     this.#byRequestId.set(row.job.requestId, row);
     if (row.job.expireMs !== undefined) this.#expiring.add(row);
@@ -147,7 +146,7 @@ export class MemoryStore implements JobStore {
     this.#leaveLine(row);
     const lease = {
       token: randomUUID(),
-      deadlineMs: this.#now() + this.#options.leaseMs,
+      deadlineMs: this.#now() + this.#limits.leaseMs,
       revoke: new AbortController(),
     };
     row.lease = lease;
@@ -169,7 +168,7 @@ export class MemoryStore implements JobStore {
   async heartbeat(lease: Lease, stage: JobStage, progressPercent: number): Promise<boolean> {
     const row = this.#leased(lease);
     if (row?.lease === undefined) return false;
-    row.lease.deadlineMs = this.#now() + this.#options.leaseMs;
+    row.lease.deadlineMs = this.#now() + this.#limits.leaseMs;
     if (row.job.stage !== stage || row.job.progressPercent !== progressPercent) {
       row.change({ stage, progressPercent });
     }
@@ -190,12 +189,7 @@ export class MemoryStore implements JobStore {
 
   async retry(reference: JobReference): Promise<Job> {
     const row = this.#require(reference);
-    if (!this.#endings.isDeadLetter(row)) {
-      throw new ProverError(
-        "JOB_NOT_RETRYABLE",
-        `job ${row.job.jobId} is ${row.job.state}: only a dead letter (FAILED, retryable, input still kept) can be retried. Submit it anew under another request id`,
-      );
-    }
+    if (!this.#endings.isDeadLetter(row)) throw notRetryable(row.job);
     this.#checkRoom(row.inputBytes);
     this.#endings.revive(row);
     if (row.job.expireMs !== undefined) this.#expiring.add(row);
@@ -226,7 +220,7 @@ export class MemoryStore implements JobStore {
     for (const row of this.#running) {
       if (row.lease === undefined || row.lease.deadlineMs > now) continue;
       row.revoke("lost");
-      this.#settleRow(row, { kind: "failed", failure: silentWorker(this.#options.leaseMs) });
+      this.#settleRow(row, { kind: "failed", failure: silentWorker(this.#limits.leaseMs) });
     }
     this.#endings.sweep(now, (row) => this.#forget(row));
   }
@@ -266,18 +260,8 @@ export class MemoryStore implements JobStore {
   }
 
   #checkRoom(inputBytes: number): void {
-    const { queueMax, queueMaxBytes } = this.#options;
-    const refuse = (got: string) =>
-      new ProverError("QUEUE_FULL", `queue: got ${got}. Repeat later with the same request id`, {
-        retryAfterMs: FULL_RETRY_MS,
-      });
-    const count = this.#queuedCount();
-    if (count >= queueMax) throw refuse(`${count} jobs waiting, expected fewer than ${queueMax}`);
-    if (this.#queuedBytes + inputBytes > queueMaxBytes) {
-      throw refuse(
-        `${this.#queuedBytes} bytes waiting and ${inputBytes} more, expected at most ${queueMaxBytes}`,
-      );
-    }
+    const waiting = { queuedCount: this.#queuedCount(), queuedBytes: this.#queuedBytes };
+    checkRoom(inputBytes, waiting, this.#limits);
   }
 
   #nextWaiting(): Row | undefined {
@@ -311,22 +295,15 @@ export class MemoryStore implements JobStore {
   #settleRow(row: Row, settlement: Settlement): void {
     row.lease = undefined;
     this.#running.delete(row);
-    const { cancelRequested, expireMs, attempts } = row.job;
-    const isExpired = expireMs !== undefined && expireMs <= this.#now();
-    if (cancelRequested) this.#finish(row, { state: "CANCELLED" });
-    else if (settlement.kind === "succeeded") {
-      this.#finish(row, { state: "SUCCEEDED", result: settlement.result });
-    } else if (isExpired) this.#finish(row, { state: "EXPIRED" });
-    else if (settlement.kind === "stopped") this.#enqueue(row, "front", { attempts: attempts - 1 });
-    else if (settlement.failure.retryable && attempts < this.#options.attemptsMax) {
-      this.#enqueue(row, "front", {});
-    } else this.#finish(row, { state: "FAILED", failure: settlement.failure });
+    const { kind, changes } = outcomeOf(row.job, settlement, this.#limits.attemptsMax, this.#now());
+    if (kind === "ended") this.#finish(row, changes);
+    else this.#enqueue(row, "front", changes);
   }
 
   #finish(row: Row, changes: Partial<Job>): void {
     if (row.job.state === "QUEUED") this.#leaveLine(row);
     this.#expiring.delete(row);
-    this.#endings.add(row, changes.failure?.retryable === true);
+    this.#endings.add(row, isDeadLetter(changes));
     row.change({
       ...changes,
       stage: undefined,
@@ -344,24 +321,6 @@ export class MemoryStore implements JobStore {
   }
 }
 
-function newJob(described: Omit<NewJob, "input">, nowMs: number): Job {
-  return {
-    ...described,
-    jobId: randomUUID(),
-    state: "QUEUED",
-    stage: undefined,
-    progressPercent: 0,
-    attempts: 0,
-    cancelRequested: false,
-    createdMs: nowMs,
-    startedMs: undefined,
-    endedMs: undefined,
-    sequence: 0,
-    failure: undefined,
-    result: undefined,
-  };
-}
-
 function matches(job: Job, { states, circuitId, labels }: JobFilter): boolean {
   return (
     (states.length === 0 || states.includes(job.state)) &&
@@ -370,19 +329,4 @@ function matches(job: Job, { states, circuitId, labels }: JobFilter): boolean {
       ([name, value]) => Object.hasOwn(job.labels, name) && job.labels[name] === value,
     )
   );
-}
-
-function unknownJob(): ProverError {
-  return new ProverError(
-    "JOB_UNKNOWN",
-    "no such job: it was never accepted here or is forgotten. Submit it again with its request id",
-  );
-}
-
-function silentWorker(leaseMs: number): JobFailure {
-  return {
-    reason: "WORKER_LOST",
-    message: `the worker was silent for more than ${leaseMs} ms`,
-    retryable: true,
-  };
 }

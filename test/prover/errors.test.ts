@@ -33,7 +33,13 @@ describe("prover / errors", () => {
 
   it("are retried only when the service is to blame", () => {
     const retryable = codes.filter(isRetryable).sort();
-    expect(retryable).toEqual(["DRAINING", "ENGINE_UNAVAILABLE", "QUEUE_FULL", "WORKER_LOST"]);
+    expect(retryable).toEqual([
+      "DRAINING",
+      "ENGINE_UNAVAILABLE",
+      "QUEUE_FULL",
+      "STORE_UNAVAILABLE",
+      "WORKER_LOST",
+    ]);
     for (const code of codes) {
       const isCallersFault = ERRORS[code].grpc === grpc.status.INVALID_ARGUMENT;
       if (isCallersFault) expect(isRetryable(code), code).toBe(false);

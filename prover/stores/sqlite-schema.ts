@@ -1,0 +1,116 @@
+/** Tables of a job store in SQLite, and how an older file becomes one of today. */
+import type { DatabaseSync } from "node:sqlite";
+
+/** "PMjs": told apart from other programs' files. */
+const APPLICATION_ID = 0x504d6a73;
+
+/**
+ * Step i brings a file from version i to i + 1. Steps that were released stay as they are.
+ *
+ * A job's number is its place in the order of acceptance. Inputs and results have tables of their own:
+ * whoever looks for the next job or lists them must not read over megabytes.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id TEXT NOT NULL UNIQUE,
+    request_id TEXT NOT NULL UNIQUE,
+    circuit_id TEXT NOT NULL,
+    input_kind TEXT NOT NULL,
+    content_sha256 TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    -- In the line of its priority: less is sooner.
+    place INTEGER NOT NULL,
+    -- JSON.
+    labels TEXT NOT NULL,
+    development_keys INTEGER NOT NULL,
+    expire_ms INTEGER,
+    created_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    stage TEXT,
+    progress_percent INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    cancel_requested INTEGER NOT NULL,
+    started_ms INTEGER,
+    ended_ms INTEGER,
+    -- JSON.
+    failure TEXT,
+    sequence INTEGER NOT NULL,
+    -- Of the claim under way.
+    lease_token TEXT,
+    lease_deadline_ms INTEGER,
+    -- 1: has ended, and its input is kept for a retry.
+    is_dead INTEGER NOT NULL DEFAULT 0,
+    input_bytes INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX jobs_waiting ON jobs (place) WHERE state = 'QUEUED';
+  CREATE INDEX jobs_running ON jobs (lease_deadline_ms) WHERE state = 'RUNNING';
+  CREATE INDEX jobs_expiring ON jobs (expire_ms)
+    WHERE expire_ms IS NOT NULL AND state IN ('QUEUED', 'RUNNING');
+  CREATE INDEX jobs_ended ON jobs (ended_ms, number) WHERE ended_ms IS NOT NULL;
+  CREATE INDEX jobs_dead ON jobs (ended_ms, number) WHERE is_dead = 1;
+  CREATE TABLE inputs (
+    number INTEGER PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
+    format TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    -- Decimal, and bytes: of a typed batch.
+    new_root TEXT,
+    tx_data BLOB
+  ) STRICT;
+  CREATE TABLE results (
+    number INTEGER PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
+    bytes BLOB NOT NULL
+  ) STRICT;
+  -- What changed with each of a job's latest events.
+  CREATE TABLE events (
+    number INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    sequence INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    stage TEXT,
+    progress_percent INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    cancel_requested INTEGER NOT NULL,
+    started_ms INTEGER,
+    ended_ms INTEGER,
+    failure TEXT,
+    PRIMARY KEY (number, sequence)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/**
+ * Makes a connection durable and private, and its tables today's.
+ *
+ * @throws Error if the file is another program's, a newer version's, or in use.
+ */
+export function prepareDatabase(db: DatabaseSync): void {
+  // The first access takes the lock for good: two servers would each claim the same jobs.
+  db.exec("PRAGMA locking_mode = EXCLUSIVE");
+  db.exec("PRAGMA journal_mode = WAL");
+  // Accepted means on disk: a commit returns when it is.
+  db.exec("PRAGMA synchronous = FULL");
+  // Deleted inputs are overwritten, not only unlinked.
+  db.exec("PRAGMA secure_delete = ON");
+  db.exec("PRAGMA foreign_keys = ON");
+  // Checkpoints are made by `sweep`, outside of calls.
+  db.exec("PRAGMA wal_autocheckpoint = 0");
+  db.exec("BEGIN IMMEDIATE");
+  const read = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+  const [application, version] = [read("application_id"), Number(read("user_version"))];
+  const isNew =
+    version === 0 && db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+  if (!isNew && application !== APPLICATION_ID) {
+    throw new Error("the file is a database of another program");
+  }
+  if (version > MIGRATIONS.length) {
+    throw new Error(
+      `the file has version ${version}, this program knows up to ${MIGRATIONS.length}: a newer release wrote it`,
+    );
+  }
+  for (const step of MIGRATIONS.slice(version)) db.exec(step);
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+  db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  db.exec("COMMIT");
+}

@@ -1,0 +1,211 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { NewJob } from "../../prover/job-store.ts";
+import { SqliteStore } from "../../prover/stores/sqlite.ts";
+import type { StoreLimits } from "../../prover/stores/transition.ts";
+import { jobStoreContract, LIMITS } from "./job-store-contract.ts";
+
+jobStoreContract("sqlite", async (now) => {
+  const dir = await mkdtemp(join(tmpdir(), "jobs-"));
+  const store = await SqliteStore.open(join(dir, "jobs.sqlite"), LIMITS, { now });
+  return {
+    store,
+    close: async () => {
+      await store.close();
+      await rm(dir, { recursive: true });
+    },
+  };
+});
+
+describe("job store / sqlite, over the life of its file", () => {
+  let dir: string;
+  let path: string;
+  let open: SqliteStore[];
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), "jobs-"));
+    path = join(dir, "jobs.sqlite");
+    open = [];
+  });
+  afterEach(async () => {
+    for (const store of open) await store.close();
+    await rm(dir, { recursive: true });
+  });
+
+  const reopen = async (changes: Partial<StoreLimits> = {}): Promise<SqliteStore> => {
+    for (const store of open.splice(0)) await store.close();
+    const store = await SqliteStore.open(path, { ...LIMITS, ...changes });
+    open.push(store);
+    return store;
+  };
+
+  it("knows every job again, with its place, input, result and events", async () => {
+    let store = await reopen();
+    await store.submit(newJob("low", { priority: "LOW" }));
+    const commit = { newRoot: 2n ** 200n + 3n, txData: Uint8Array.of(9, 8) };
+    const input = () => ({ format: "wtns", bytes: Uint8Array.of(1, 2, 3), commit }) as const;
+    await store.submit(newJob("first", { input: input() }));
+    await store.submit(newJob("second", { labels: { block: "7" }, expireMs: 9e15 }));
+    await store.submit(newJob("done", { priority: "HIGH" }));
+    const claim = await store.claim();
+    await store.heartbeat(claim?.lease as never, "PROVING", 30);
+    await store.settle(claim?.lease as never, { kind: "succeeded", result: Uint8Array.of(7) });
+    const ids = ["low", "first", "second", "done"];
+    const all = (from: SqliteStore) => Promise.all(ids.map((requestId) => from.get({ requestId })));
+    const before = await all(store);
+    const stats = await store.stats();
+    store = await reopen();
+    expect(await all(store)).toEqual(before);
+    expect(await store.stats()).toEqual(stats);
+    const events = [];
+    for await (const event of store.events(
+      { requestId: "done" },
+      1,
+      new AbortController().signal,
+    )) {
+      events.push(event.job.state);
+    }
+    expect(events).toEqual(["RUNNING", "RUNNING", "SUCCEEDED"]);
+    const order = [];
+    for (let i = 0; i < 3; i++) order.push(await store.claim());
+    expect(order.map((claimed) => claimed?.job.requestId)).toEqual(["first", "second", "low"]);
+    expect(order[0]?.input).toEqual(input());
+    expect(await store.submit(newJob("done"))).toMatchObject({ created: false });
+  });
+
+  it("gives jobs that ran when the process ended to the next one, in front, as an attempt used", async () => {
+    let store = await reopen();
+    await store.submit(newJob("running"));
+    await store.submit(newJob("waiting"));
+    const late = await store.claim();
+    store = await reopen();
+    expect(await store.stats()).toMatchObject({ queuedCount: 2, runningCount: 0 });
+    const again = await store.claim();
+    expect(again?.job).toMatchObject({ requestId: "running", attempts: 2 });
+    const settlement = { kind: "succeeded", result: Uint8Array.of(1) } as const;
+    expect(await store.settle(late?.lease as never, settlement)).toBeUndefined();
+    store = await reopen();
+    // Its second attempt was lost as well: it must not kill a server again and again.
+    expect(await store.get({ requestId: "running" })).toMatchObject({
+      state: "FAILED",
+      failure: { reason: "WORKER_LOST" },
+    });
+    expect((await store.retry({ requestId: "running" })).state).toBe("QUEUED");
+  });
+
+  it("resumes a stream that another process began", async () => {
+    let store = await reopen();
+    await store.submit(newJob("r"));
+    const claim = await store.claim();
+    for (let percent = 1; percent < 9; percent++) {
+      await store.heartbeat(claim?.lease as never, "PROVING", percent);
+    }
+    const seen = (await store.get({ requestId: "r" }))?.sequence as number;
+    store = await reopen();
+    const rest: string[] = [];
+    const watching = (async () => {
+      for await (const { job } of store.events(
+        { requestId: "r" },
+        seen,
+        new AbortController().signal,
+      )) {
+        rest.push(job.state);
+      }
+    })();
+    await store.cancel({ requestId: "r" });
+    await watching;
+    expect(rest).toEqual(["QUEUED", "CANCELLED"]);
+  });
+
+  it("leaves no byte of an input in any file once its job has ended", async () => {
+    const marker = Buffer.from("planted-marker-8fe1c2");
+    const store = await reopen({ queueMaxBytes: 1_000_000 });
+    const isThere = async () => {
+      const files = await Promise.all(
+        (await readdir(dir)).map((name) => readFile(join(dir, name))),
+      );
+      return files.some((bytes) => bytes.includes(marker));
+    };
+    const big = () => Buffer.concat(Array.from({ length: 2_000 }, () => marker));
+    for (const end of ["cancel", "succeed", "fail", "expire", "purge"]) {
+      const bytes = new Uint8Array(big());
+      const input = { format: "json", bytes, commit: undefined } as const;
+      await store.submit(
+        newJob(end, { input, ...(end === "expire" && { expireMs: Date.now() + 50 }) }),
+      );
+      expect(bytes.every((byte) => byte === 0)).toBe(true);
+      expect(await isThere()).toBe(true);
+      if (end === "cancel") await store.cancel({ requestId: end });
+      else if (end === "expire") await new Promise((resolve) => setTimeout(resolve, 60));
+      else {
+        const { lease } = (await store.claim()) as never;
+        const failure = { reason: "X", message: "", retryable: end === "purge" };
+        if (end === "succeed")
+          await store.settle(lease, { kind: "succeeded", result: Uint8Array.of(1) });
+        else await store.settle(lease, { kind: "failed", failure });
+        if (end === "purge") {
+          const again = (await store.claim()) as never as { lease: never };
+          await store.settle(again.lease, { kind: "failed", failure });
+          await store.sweep();
+          // A dead letter: its input is kept.
+          expect(await isThere()).toBe(true);
+          expect(await store.purge({ states: [], endedBeforeMs: undefined })).toBeGreaterThan(0);
+        }
+      }
+      await store.sweep();
+      expect(await isThere(), end).toBe(false);
+    }
+  });
+
+  it("refuses a file in use, of another program, of a newer release, and what is no database", async () => {
+    await reopen();
+    await expect(SqliteStore.open(path, LIMITS)).rejects.toThrow(/locked/);
+    for (const store of open.splice(0)) await store.close();
+    const other = join(dir, "other.sqlite");
+    const foreign = new DatabaseSync(other);
+    foreign.exec("CREATE TABLE theirs (x)");
+    foreign.close();
+    await expect(SqliteStore.open(other, LIMITS)).rejects.toThrow(/another program/);
+    const newer = new DatabaseSync(path);
+    newer.exec("PRAGMA user_version = 99");
+    newer.close();
+    await expect(SqliteStore.open(path, LIMITS)).rejects.toThrow(/version 99/);
+    await expect(SqliteStore.open(join(dir, "absent/jobs.sqlite"), LIMITS)).rejects.toThrow();
+  });
+
+  it("answers each of many calls made at once, and those after a failed one", async () => {
+    const store = await reopen({ queueMax: 1_000, queueMaxBytes: 1_000_000 });
+    const jobs = Array.from({ length: 200 }, (_, i) => store.submit(newJob(`r${i}`)));
+    const unknown = store.cancel({ requestId: "?" });
+    const twice = store.submit(newJob("r0"));
+    await expect(unknown).rejects.toMatchObject({ code: "JOB_UNKNOWN" });
+    expect(new Set((await Promise.all(jobs)).map(({ job }) => job.jobId)).size).toBe(200);
+    expect((await twice).created).toBe(false);
+    // What SQLite itself refuses fails alone.
+    const [good, bad] = await Promise.allSettled([
+      store.submit(newJob("good")),
+      store.submit(newJob("bad", { circuitId: null as never })),
+    ]);
+    expect(good).toMatchObject({ status: "fulfilled" });
+    expect(bad).toMatchObject({ status: "rejected", reason: { code: "STORE_UNAVAILABLE" } });
+    expect((await store.stats()).queuedCount).toBe(201);
+    expect(await store.get({ requestId: "bad" })).toBeUndefined();
+  });
+});
+
+function newJob(requestId: string, changes: Partial<NewJob> = {}): NewJob {
+  return {
+    requestId,
+    circuitId: "c",
+    inputKind: "JSON",
+    contentSha256: "content",
+    priority: "NORMAL",
+    labels: {},
+    developmentKeys: true,
+    expireMs: undefined,
+    input: { format: "json", bytes: new Uint8Array(8).fill(7), commit: undefined },
+    ...changes,
+  };
+}
