@@ -580,7 +580,7 @@ function input(bytes: number): NewJob["input"] {
   return { format: "json", bytes: new Uint8Array(bytes).fill(7), commit: undefined };
 }
 
-function newJob(requestId: string, changes: Partial<NewJob> = {}): NewJob {
+export function newJob(requestId: string, changes: Partial<NewJob> = {}): NewJob {
   return {
     requestId,
     circuitId: "c",

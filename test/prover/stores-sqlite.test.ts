@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { NewJob } from "../../prover/job-store.ts";
 import { SqliteStore } from "../../prover/stores/sqlite.ts";
 import type { StoreLimits } from "../../prover/stores/transition.ts";
-import { jobStoreContract, LIMITS } from "./job-store-contract.ts";
+import { jobStoreContract, LIMITS, newJob } from "./job-store-contract.ts";
 
 jobStoreContract("sqlite", async (now) => {
   const dir = await mkdtemp(join(tmpdir(), "jobs-"));
@@ -194,18 +193,3 @@ describe("job store / sqlite, over the life of its file", () => {
     expect(await store.get({ requestId: "bad" })).toBeUndefined();
   });
 });
-
-function newJob(requestId: string, changes: Partial<NewJob> = {}): NewJob {
-  return {
-    requestId,
-    circuitId: "c",
-    inputKind: "JSON",
-    contentSha256: "content",
-    priority: "NORMAL",
-    labels: {},
-    developmentKeys: true,
-    expireMs: undefined,
-    input: { format: "json", bytes: new Uint8Array(8).fill(7), commit: undefined },
-    ...changes,
-  };
-}
