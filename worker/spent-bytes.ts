@@ -1,3 +1,6 @@
+/** Since ES2024, which Node 20 does not have. */
+type Transferable = { transfer?(bytes: number): unknown };
+
 /**
  * Zeroes bytes that are not needed any more and may be secret. Where they are the whole of their
  * buffer, its memory goes at once (Node 22 and later): left to the garbage collector, which counts
@@ -10,5 +13,5 @@ export function discard(bytes: Uint8Array): void {
   bytes.fill(0);
   const { buffer, byteLength } = bytes;
   if (!(buffer instanceof ArrayBuffer) || byteLength !== buffer.byteLength) return;
-  if ("transfer" in buffer) buffer.transfer(0);
+  (buffer as Transferable).transfer?.(0);
 }
