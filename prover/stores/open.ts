@@ -1,6 +1,7 @@
 /** Job stores by the setting that names them. */
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { ProverError } from "../errors.ts";
 import type { JobStore } from "../job-store.ts";
 import { MemoryStore } from "./memory.ts";
 import { SqliteStore } from "./sqlite.ts";
@@ -15,7 +16,7 @@ export function parseStoreName(text: string): StoreName {
   throw new Error("memory, or sqlite: and the path of a file");
 }
 
-/** @throws Error if the file cannot be used; the message says why. */
+/** @throws ProverError STORE_UNAVAILABLE if the file cannot be used; the message says why. */
 export async function openStore(name: StoreName, limits: StoreLimits): Promise<JobStore> {
   if (name === "memory") return new MemoryStore(limits);
   const path = name.slice("sqlite:".length);
@@ -24,7 +25,8 @@ export async function openStore(name: StoreName, limits: StoreLimits): Promise<J
     return await SqliteStore.open(path, limits);
   } catch (cause) {
     const reason = (cause as Error).message;
-    throw new Error(
+    throw new ProverError(
+      "STORE_UNAVAILABLE",
       `${path}: cannot be used as job store (${reason}). Is another server using it?`,
       { cause },
     );

@@ -100,8 +100,8 @@ export class SqliteStore implements JobStore {
   #writes: Write[] = [];
   /** What is to be told once a transaction is on disk. */
   #effects: (() => void)[] = [];
-  /** Whether inputs were deleted whose bytes are still in the log beside the file. */
-  #mustScrub = false;
+  /** Whether inputs were deleted whose bytes may still be in the log beside the file. */
+  #mustScrub = true;
 
   private constructor(db: DatabaseSync, options: StoreLimits, now: () => number) {
     this.#db = db;

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openStore } from "../../prover/stores/open.ts";
 import { SqliteStore } from "../../prover/stores/sqlite.ts";
 import type { StoreLimits } from "../../prover/stores/transition.ts";
 import { jobStoreContract, LIMITS, newJob } from "./job-store-contract.ts";
@@ -158,9 +159,34 @@ describe("job store / sqlite, over the life of its file", () => {
     }
   });
 
+  it("empties the log of a process that died before it could", async () => {
+    const marker = Buffer.from("planted-marker-77ab03");
+    const store = await reopen();
+    const input = { format: "json", bytes: new Uint8Array(marker), commit: undefined } as const;
+    await store.submit(newJob("r", { input }));
+    await store.cancel({ requestId: "r" });
+    // What the disk holds at this moment, as a process killed now would leave it.
+    const left = join(dir, "left.sqlite");
+    for (const end of ["", "-wal"]) await copyFile(path + end, left + end);
+    expect((await readFile(`${left}-wal`)).includes(marker)).toBe(true);
+    const next = await SqliteStore.open(left, LIMITS);
+    try {
+      for (const end of ["", "-wal"]) {
+        expect((await readFile(left + end)).includes(marker)).toBe(false);
+      }
+      expect((await next.get({ requestId: "r" }))?.state).toBe("CANCELLED");
+    } finally {
+      await next.close();
+    }
+  });
+
   it("refuses a file in use, of another program, of a newer release, and what is no database", async () => {
     await reopen();
     await expect(SqliteStore.open(path, LIMITS)).rejects.toThrow(/locked/);
+    await expect(openStore(`sqlite:${path}`, LIMITS)).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      message: expect.stringContaining("another server"),
+    });
     for (const store of open.splice(0)) await store.close();
     const other = join(dir, "other.sqlite");
     const foreign = new DatabaseSync(other);
