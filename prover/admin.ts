@@ -29,7 +29,7 @@ export function adminService(dependencies: AdminDependencies): Handlers<typeof A
     },
     listWorkers: async () => ({ workers: scheduler.workers().map(workerMessage) }),
     retryProof: async ({ reference }) => {
-      const job = await store.retry(decodeReference(reference));
+      const job = await store.retry(decodeReference(reference, ""));
       log.info({ jobId: job.jobId }, "dead letter queued again");
       return { job: jobMessage(job, await store.position(job.jobId)) };
     },

@@ -18,6 +18,7 @@ import type { InputKind, Job, JobEvent, JobFailure } from "./job.ts";
 export function jobMessage(job: Job, queuePosition: number): JobMessage {
   const message = create(JobSchema, {
     jobId: job.jobId,
+    owner: job.owner,
     requestId: job.requestId,
     circuitId: job.circuitId,
     inputKind: ProtoInputKind[job.inputKind],

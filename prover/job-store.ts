@@ -2,8 +2,8 @@
 // claims, reports and settles. Both may be in one process, or in many that share a database.
 //
 // A store answers for these rules; test/prover/job-store-contract.ts checks them on every store:
-// - A request id stands for one content. Submitting it again gives the same job, whatever became of
-//   it; other content is refused.
+// - A request id stands for one content of its owner's. Submitting it again gives the same job, whatever
+//   became of it; other content is refused. What other owners call their jobs has no part in it.
 // - There is one waiting line: priority first, then age. Its depth counts waiting jobs only.
 // - A job is claimed by one worker at a time. Who lost its lease can change nothing any more.
 // - Inputs are deleted when a job ends, except a dead letter's: a job that FAILED with a retryable
@@ -25,6 +25,7 @@ import type {
 } from "./job.ts";
 
 export interface NewJob {
+  readonly owner: string;
   readonly requestId: string;
   readonly circuitId: string;
   readonly inputKind: InputKind;
@@ -37,8 +38,10 @@ export interface NewJob {
   readonly input: JobInput;
 }
 
-/** A job by its own name or by its caller's. */
-export type JobReference = { readonly jobId: string } | { readonly requestId: string };
+/** A job by its own name or by its caller's, which says nothing without the caller. */
+export type JobReference =
+  | { readonly jobId: string }
+  | { readonly owner: string; readonly requestId: string };
 
 /** The right to work on a job, until it is settled or lost. */
 export interface Lease {
@@ -68,6 +71,8 @@ export type Settlement =
   | { readonly kind: "stopped" };
 
 export interface JobFilter {
+  /** Undefined: everybody's. */
+  readonly owner: string | undefined;
   /** Empty: all. */
   readonly states: readonly JobState[];
   /** Undefined: all. */
@@ -147,6 +152,8 @@ export interface JobStore {
   /** Housekeeping, to be called a few times a second: expiry, silent workers, forgetting. */
   sweep(): Promise<void>;
   stats(): Promise<StoreStats>;
+  /** Waiting jobs of one owner. Takes a time that does not grow with the number of jobs. */
+  queuedOf(owner: string): Promise<number>;
   /** Lets go of what it holds. Nothing may be called any more. */
   close(): Promise<void>;
 }

@@ -11,6 +11,9 @@ export const FINAL_STATES = ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as c
 /** A job as it stands at `sequence`. A value: each change makes a new one. It never holds inputs. */
 export interface Job {
   readonly jobId: string;
+  /** Name of the caller who submitted it. Empty: callers are not told apart. */
+  readonly owner: string;
+  /** Unique among its owner's jobs. */
   readonly requestId: string;
   readonly circuitId: string;
   readonly inputKind: InputKind;

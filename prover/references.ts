@@ -6,10 +6,15 @@ export type ReferenceField =
   | { readonly case: "jobId" | "requestId"; readonly value: string }
   | { readonly case: undefined; readonly value?: undefined };
 
-/** @throws ProverError REQUEST_MALFORMED */
-export function decodeReference(reference: ReferenceField): JobReference {
+/**
+ * @param owner  whose request id it is.
+ * @throws ProverError REQUEST_MALFORMED
+ */
+export function decodeReference(reference: ReferenceField, owner: string): JobReference {
   if (reference.case === undefined || reference.value === "") {
     throw fieldError("reference", "got none, expected one of job_id and request_id");
   }
-  return reference.case === "jobId" ? { jobId: reference.value } : { requestId: reference.value };
+  return reference.case === "jobId"
+    ? { jobId: reference.value }
+    : { owner, requestId: reference.value };
 }

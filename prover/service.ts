@@ -133,12 +133,12 @@ export function proverService(
       job: await encodeJob(await awaitJob(store, request, context)),
     }),
     watchProof: async function* ({ reference, afterSequence }, { signal }) {
-      const named = decodeReference(reference);
+      const named = decodeReference(reference, "");
       yield* watch(named, await knownSequence(store, named, afterSequence), signal);
     },
     listProofs: async (request) => {
       const { states, circuitId, limit, cursor } = decodeList(request);
-      const filter = { states, circuitId, labels: request.labels };
+      const filter = { owner: undefined, states, circuitId, labels: request.labels };
       const { jobs, nextCursor } = await store.list(filter, limit, cursor);
       return {
         jobs: await Promise.all(jobs.map(encodeJob)),
@@ -146,7 +146,7 @@ export function proverService(
       };
     },
     cancelProof: async ({ reference }) => ({
-      job: await encodeJob(await store.cancel(decodeReference(reference))),
+      job: await encodeJob(await store.cancel(decodeReference(reference, ""))),
     }),
     verifyProof: verify,
     listCircuits: async () => ({
@@ -178,7 +178,7 @@ async function awaitJob(
   if (!(waitMs >= 0 && waitMs <= WAIT_MAX_MS)) {
     throw fieldError("wait", `got ${waitMs} ms, expected 0 to ${WAIT_MAX_MS} ms`);
   }
-  const named = decodeReference(reference);
+  const named = decodeReference(reference, "");
   const job = await requireJob(store, named);
   const patienceMs = Math.min(waitMs, deadlineMs - Date.now() - DEADLINE_MARGIN_MS);
   if (isFinal(job.state) || patienceMs <= 0) return job;

@@ -47,14 +47,14 @@ export class Submissions {
     const submission = decodeSubmit(request, this.#circuits, Date.now());
     // What needs no check comes first: a repetition has passed it already, and a server that takes
     // nothing should not spend a second to find out what it refuses.
-    const known = await this.#store.get({ requestId: submission.requestId });
+    const known = await this.#store.get({ owner: "", requestId: submission.requestId });
     if (known !== undefined) {
       return { job: sameContent(known, submission.contentSha256), created: false };
     }
     await this.#requireRoom();
     const input = await this.#intake.check(submission.check);
     this.#requireOpen();
-    return this.#store.submit({ ...described(submission), input });
+    return this.#store.submit({ ...described(submission), owner: "", input });
   }
 
   async #requireRoom(): Promise<void> {

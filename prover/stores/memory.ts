@@ -42,6 +42,8 @@ export class MemoryStore implements JobStore {
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
   readonly #byRequestId = new Map<string, Row>();
+  /** Waiting jobs by owner; only of those who have some. */
+  readonly #queuedOf = new Map<string, number>();
   readonly #waiting: Readonly<Record<JobPriority, Line<Row>>> = {
     HIGH: new Line(),
     NORMAL: new Line(),
@@ -64,14 +66,14 @@ export class MemoryStore implements JobStore {
   async close(): Promise<void> {}
 
   async submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
-    const known = this.#byRequestId.get(wanted.requestId);
+    const known = this.#byRequestId.get(ownersName(wanted));
     if (known !== undefined)
       return { job: sameContent(known.job, wanted.contentSha256), created: false };
     this.#checkRoom(wanted.input.bytes.length);
     const job = newJob(wanted, this.#now());
     const row = new Row(job, wanted.input, this.#ordinal++, this.#now);
     this.#rows.set(row.job.jobId, row);
-    this.#byRequestId.set(row.job.requestId, row);
+    this.#byRequestId.set(ownersName(row.job), row);
     if (row.job.expireMs !== undefined) this.#expiring.add(row);
     this.#enqueue(row, "back", {});
     return { job: row.job, created: true };
@@ -238,10 +240,14 @@ export class MemoryStore implements JobStore {
     };
   }
 
+  async queuedOf(owner: string): Promise<number> {
+    return this.#queuedOf.get(owner) ?? 0;
+  }
+
   #find(reference: JobReference): Row | undefined {
     return "jobId" in reference
       ? this.#rows.get(reference.jobId)
-      : this.#byRequestId.get(reference.requestId);
+      : this.#byRequestId.get(ownersName(reference));
   }
 
   #require(reference: JobReference): Row {
@@ -280,6 +286,7 @@ export class MemoryStore implements JobStore {
     const line = this.#waiting[row.job.priority];
     row.place = end === "back" ? line.push(row) : line.unshift(row);
     this.#queuedBytes += row.inputBytes;
+    this.#countQueued(row.job.owner, 1);
     row.change({ ...changes, state: "QUEUED", stage: undefined, progressPercent: 0 });
     // Not now: a claim in between would change the job before the caller has it.
     queueMicrotask(() => {
@@ -290,6 +297,13 @@ export class MemoryStore implements JobStore {
   #leaveLine(row: Row): void {
     this.#waiting[row.job.priority].remove(row.place);
     this.#queuedBytes -= row.inputBytes;
+    this.#countQueued(row.job.owner, -1);
+  }
+
+  #countQueued(owner: string, change: 1 | -1): void {
+    const count = (this.#queuedOf.get(owner) ?? 0) + change;
+    if (count === 0) this.#queuedOf.delete(owner);
+    else this.#queuedOf.set(owner, count);
   }
 
   #settleRow(row: Row, settlement: Settlement): void {
@@ -316,13 +330,19 @@ export class MemoryStore implements JobStore {
   #forget(row: Row): void {
     this.#endings.remove(row);
     this.#rows.delete(row.job.jobId);
-    this.#byRequestId.delete(row.job.requestId);
+    this.#byRequestId.delete(ownersName(row.job));
     row.wake();
   }
 }
 
-function matches(job: Job, { states, circuitId, labels }: JobFilter): boolean {
+/** Request ids have no space. */
+function ownersName({ owner, requestId }: { owner: string; requestId: string }): string {
+  return `${requestId} ${owner}`;
+}
+
+function matches(job: Job, { owner, states, circuitId, labels }: JobFilter): boolean {
   return (
+    (owner === undefined || job.owner === owner) &&
     (states.length === 0 || states.includes(job.state)) &&
     (circuitId === undefined || job.circuitId === circuitId) &&
     Object.entries(labels).every(

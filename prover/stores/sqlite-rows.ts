@@ -44,6 +44,7 @@ export function changingOf(job: Job): Record<(typeof CHANGING)[number], SQLInput
 export function jobOf(row: SqlRow, result?: Uint8Array): Job {
   return {
     jobId: row.job_id as string,
+    owner: row.owner as string,
     requestId: row.request_id as string,
     circuitId: row.circuit_id as string,
     inputKind: row.input_kind as InputKind,

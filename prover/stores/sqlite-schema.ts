@@ -15,7 +15,8 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id TEXT NOT NULL UNIQUE,
-    request_id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    request_id TEXT NOT NULL,
     circuit_id TEXT NOT NULL,
     input_kind TEXT NOT NULL,
     content_sha256 TEXT NOT NULL,
@@ -42,8 +43,10 @@ const MIGRATIONS: readonly string[] = [
     lease_deadline_ms INTEGER,
     -- 1: has ended, and its input is kept for a retry.
     is_dead INTEGER NOT NULL DEFAULT 0,
-    input_bytes INTEGER NOT NULL
+    input_bytes INTEGER NOT NULL,
+    UNIQUE (owner, request_id)
   ) STRICT;
+  CREATE INDEX jobs_owned ON jobs (owner, number);
   CREATE INDEX jobs_waiting ON jobs (place) WHERE state = 'QUEUED';
   CREATE INDEX jobs_running ON jobs (lease_deadline_ms) WHERE state = 'RUNNING';
   CREATE INDEX jobs_expiring ON jobs (expire_ms)

@@ -46,6 +46,7 @@ const FORGET_AT_ONCE = 500;
 /** A job in the line. */
 interface Waiting {
   readonly number: number;
+  readonly owner: string;
   readonly priority: JobPriority;
   readonly createdMs: number;
   readonly expireMs: number | undefined;
@@ -93,6 +94,8 @@ export class SqliteStore implements JobStore {
   #waiting = emptyLines();
   #entries = new Map<number, Waiting>();
   #queuedBytes = 0;
+  /** Waiting jobs by owner; only of those who have some. */
+  #queuedOf = new Map<string, number>();
   #runningCount = 0;
   #endedCount = 0;
   #frontPlace = 0;
@@ -144,7 +147,7 @@ export class SqliteStore implements JobStore {
 
   submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
     return this.#write(() => {
-      const known = this.#find({ requestId: wanted.requestId });
+      const known = this.#find({ owner: wanted.owner, requestId: wanted.requestId });
       if (known !== undefined) {
         return { job: sameContent(known.job, wanted.contentSha256), created: false };
       }
@@ -191,7 +194,7 @@ export class SqliteStore implements JobStore {
   }
 
   async list(
-    { states, circuitId, labels }: JobFilter,
+    { owner, states, circuitId, labels }: JobFilter,
     limit: number,
     cursor: number | undefined,
   ): Promise<JobPage> {
@@ -200,6 +203,10 @@ export class SqliteStore implements JobStore {
     if (states.length > 0) {
       conditions.push(`state IN (${states.map(() => "?").join(", ")})`);
       values.push(...states);
+    }
+    if (owner !== undefined) {
+      conditions.push("owner = ?");
+      values.push(owner);
     }
     if (circuitId !== undefined) {
       conditions.push("circuit_id = ?");
@@ -441,6 +448,7 @@ export class SqliteStore implements JobStore {
     this.#waiting = emptyLines();
     this.#entries = new Map();
     this.#queuedBytes = 0;
+    this.#queuedOf = new Map();
     const count = (condition: string) =>
       this.#one(`SELECT count(*) AS n FROM jobs WHERE ${condition}`, [])?.n as number;
     this.#runningCount = count("state = 'RUNNING'");
@@ -452,11 +460,12 @@ export class SqliteStore implements JobStore {
     this.#frontPlace = (edges?.front as number | null) ?? 0;
     this.#backPlace = (edges?.back as number | null) ?? 0;
     const sql =
-      "SELECT number, priority, created_ms, expire_ms, input_bytes FROM jobs WHERE state = 'QUEUED' ORDER BY place";
+      "SELECT number, owner, priority, created_ms, expire_ms, input_bytes FROM jobs WHERE state = 'QUEUED' ORDER BY place";
     for (const row of this.#all(sql, [])) {
       this.#join(
         {
           number: row.number as number,
+          owner: row.owner as string,
           priority: row.priority as JobPriority,
           createdMs: row.created_ms as number,
           expireMs: (row.expire_ms as number | null) ?? undefined,
@@ -491,6 +500,7 @@ export class SqliteStore implements JobStore {
   #insert(job: Job, inputBytes: number): number {
     const values: Record<string, SQLInputValue> = {
       job_id: job.jobId,
+      owner: job.owner,
       request_id: job.requestId,
       circuit_id: job.circuitId,
       input_kind: job.inputKind,
@@ -532,13 +542,13 @@ export class SqliteStore implements JobStore {
 
   #enqueue(known: Known, end: "front" | "back", changes: Partial<Job>): Job {
     const { number, job, inputBytes } = known;
-    const { priority, createdMs, expireMs } = job;
+    const { owner, priority, createdMs, expireMs } = job;
     const place = end === "back" ? ++this.#backPlace : --this.#frontPlace;
     this.#run(
       "UPDATE jobs SET place = ?, lease_token = NULL, lease_deadline_ms = NULL WHERE number = ?",
       [place, number],
     );
-    this.#join({ number, priority, createdMs, expireMs, inputBytes }, end);
+    this.#join({ number, owner, priority, createdMs, expireMs, inputBytes }, end);
     this.#effects.push(() => {
       for (const listener of this.#listeners) listener();
     });
@@ -556,6 +566,7 @@ export class SqliteStore implements JobStore {
     entry.place = end === "back" ? line.push(entry) : line.unshift(entry);
     this.#entries.set(entry.number, entry);
     this.#queuedBytes += entry.inputBytes;
+    this.#countQueued(entry.owner, 1);
   }
 
   #leaveLine(number: number): void {
@@ -564,6 +575,13 @@ export class SqliteStore implements JobStore {
     this.#waiting[entry.priority].remove(entry.place);
     this.#entries.delete(number);
     this.#queuedBytes -= entry.inputBytes;
+    this.#countQueued(entry.owner, -1);
+  }
+
+  #countQueued(owner: string, change: 1 | -1): void {
+    const count = (this.#queuedOf.get(owner) ?? 0) + change;
+    if (count === 0) this.#queuedOf.delete(owner);
+    else this.#queuedOf.set(owner, count);
   }
 
   #nextWaiting(): Known | undefined {
@@ -709,12 +727,16 @@ export class SqliteStore implements JobStore {
     for (const watcher of this.#watchers.get(number) ?? []) watcher();
   }
 
+  async queuedOf(owner: string): Promise<number> {
+    return this.#queuedOf.get(owner) ?? 0;
+  }
+
   #find(reference: JobReference): Known | undefined {
-    const [column, value] =
+    const [condition, values] =
       "jobId" in reference
-        ? (["job_id", reference.jobId] as const)
-        : (["request_id", reference.requestId] as const);
-    const row = this.#one(`SELECT * FROM jobs WHERE ${column} = ?`, [value]);
+        ? ["job_id = ?", [reference.jobId]]
+        : ["owner = ? AND request_id = ?", [reference.owner, reference.requestId]];
+    const row = this.#one(`SELECT * FROM jobs WHERE ${condition}`, values);
     return row && this.#withResult(row);
   }
 

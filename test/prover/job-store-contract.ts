@@ -60,7 +60,7 @@ export function jobStoreContract(
         const again = await store.submit(newJob("r"));
         expect(again.created).toBe(false);
         expect(again.job.jobId).toBe(first.job.jobId);
-        await store.cancel({ requestId: "r" });
+        await store.cancel({ owner: "", requestId: "r" });
         const late = await store.submit(newJob("r"));
         expect(late).toMatchObject({ created: false, job: { state: "CANCELLED" } });
       });
@@ -101,7 +101,7 @@ export function jobStoreContract(
 
       it("keeps what it was given", async () => {
         const job = await submit("r", { labels: { block: "7" }, expireMs: nowMs + 5 });
-        expect(await store.get({ requestId: "r" })).toEqual(job);
+        expect(await store.get({ owner: "", requestId: "r" })).toEqual(job);
         expect(await store.get({ jobId: job.jobId })).toMatchObject({
           requestId: "r",
           circuitId: "c",
@@ -112,6 +112,50 @@ export function jobStoreContract(
           state: "QUEUED",
           sequence: 1,
         });
+      });
+    });
+
+    describe("owners", () => {
+      it("have request ids of their own", async () => {
+        const mine = await store.submit(newJob("r", { owner: "a" }));
+        const yours = await store.submit(newJob("r", { owner: "b", contentSha256: "other" }));
+        expect([mine.created, yours.created]).toEqual([true, true]);
+        expect(await store.get({ owner: "a", requestId: "r" })).toEqual(mine.job);
+        expect(await store.get({ owner: "b", requestId: "r" })).toEqual(yours.job);
+        expect(await store.get({ owner: "c", requestId: "r" })).toBeUndefined();
+        await store.cancel({ owner: "b", requestId: "r" });
+        expect(await stateOf(mine.job.jobId)).toBe("QUEUED");
+        await expect(store.cancel({ owner: "c", requestId: "r" })).rejects.toMatchObject({
+          code: "JOB_UNKNOWN",
+        });
+      });
+
+      it("see their own jobs in a list that asks for them", async () => {
+        await submit("1", { owner: "a" });
+        await submit("2", { owner: "b" });
+        await submit("3", { owner: "a" });
+        const { jobs } = await store.list({ ...ALL, owner: "a" }, 9, undefined);
+        expect(jobs.map(({ owner, requestId }) => [owner, requestId])).toEqual([
+          ["a", "3"],
+          ["a", "1"],
+        ]);
+        expect((await store.list(ALL, 9, undefined)).jobs).toHaveLength(3);
+      });
+
+      it("have their waiting jobs counted apart, through claims, returns and cancels", async () => {
+        const counts = () => Promise.all([store.queuedOf("a"), store.queuedOf("b")]);
+        await submit("1", { owner: "a" });
+        await submit("2", { owner: "a" });
+        await submit("3", { owner: "b" });
+        expect(await counts()).toEqual([2, 1]);
+        const { lease } = await claim();
+        expect(await counts()).toEqual([1, 1]);
+        await store.settle(lease, { kind: "stopped" });
+        expect(await counts()).toEqual([2, 1]);
+        await store.cancel({ owner: "b", requestId: "3" });
+        await store.settle((await claim()).lease, { kind: "succeeded", result: RESULT });
+        expect(await counts()).toEqual([1, 0]);
+        expect(await store.queuedOf("nobody")).toBe(0);
       });
     });
 
@@ -304,7 +348,7 @@ export function jobStoreContract(
 
       it("revokes the claim of a running job, which ends CANCELLED", async () => {
         const { lease, job, revoked } = await submitAndClaim(submit, claim);
-        const answer = await store.cancel({ requestId: job.requestId });
+        const answer = await store.cancel({ owner: "", requestId: job.requestId });
         expect(answer).toMatchObject({ state: "RUNNING", cancelRequested: true });
         expect(revoked.reason).toBe("cancelled");
         await store.settle(lease, { kind: "stopped" });
@@ -338,7 +382,7 @@ export function jobStoreContract(
       });
 
       it("of an unknown job is refused", async () => {
-        await expect(store.cancel({ requestId: "?" })).rejects.toMatchObject({
+        await expect(store.cancel({ owner: "", requestId: "?" })).rejects.toMatchObject({
           code: "JOB_UNKNOWN",
         });
       });
@@ -424,7 +468,9 @@ export function jobStoreContract(
 
       it("reach several watchers", async () => {
         const job = await submit("r");
-        const watching = [1, 2, 3].map(() => collect(store.events({ requestId: "r" }, 0, NEVER)));
+        const watching = [1, 2, 3].map(() =>
+          collect(store.events({ owner: "", requestId: "r" }, 0, NEVER)),
+        );
         await store.cancel({ jobId: job.jobId });
         for (const events of await Promise.all(watching)) {
           expect(events.at(-1)?.job.state).toBe("CANCELLED");
@@ -498,11 +544,11 @@ export function jobStoreContract(
         await store.settle(lease, { kind: "failed", failure: UNSATISFIABLE });
         await submit("waiting");
         for (const requestId of ["r", "waiting"]) {
-          await expect(store.retry({ requestId })).rejects.toMatchObject({
+          await expect(store.retry({ owner: "", requestId })).rejects.toMatchObject({
             code: "JOB_NOT_RETRYABLE",
           });
         }
-        await expect(store.retry({ requestId: "?" })).rejects.toMatchObject({
+        await expect(store.retry({ owner: "", requestId: "?" })).rejects.toMatchObject({
           code: "JOB_UNKNOWN",
         });
       });
@@ -565,6 +611,7 @@ const INPUT_BYTES = 8;
 const RESULT = Uint8Array.of(4, 5, 6);
 const NEVER = new AbortController().signal;
 const ALL = {
+  owner: undefined as string | undefined,
   states: [] as JobState[],
   circuitId: undefined as string | undefined,
   labels: {} as Record<string, string>,
@@ -582,6 +629,7 @@ function input(bytes: number): NewJob["input"] {
 
 export function newJob(requestId: string, changes: Partial<NewJob> = {}): NewJob {
   return {
+    owner: "",
     requestId,
     circuitId: "c",
     inputKind: "JSON",

@@ -15,6 +15,7 @@ describe("job store / memory", () => {
       const store = new MemoryStore(LIMITS);
       const bytes = Uint8Array.of(1, 2, 3);
       await store.submit({
+        owner: "",
         requestId: "r",
         circuitId: "c",
         inputKind: "WTNS",
@@ -25,7 +26,7 @@ describe("job store / memory", () => {
         expireMs: undefined,
         input: { format: "wtns", bytes, commit: undefined },
       });
-      if (end === "cancel") await store.cancel({ requestId: "r" });
+      if (end === "cancel") await store.cancel({ owner: "", requestId: "r" });
       else {
         const claim = await store.claim();
         expect(claim?.input.bytes).toEqual(Uint8Array.of(1, 2, 3));

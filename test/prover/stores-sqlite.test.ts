@@ -53,7 +53,8 @@ describe("job store / sqlite, over the life of its file", () => {
     await store.heartbeat(claim?.lease as never, "PROVING", 30);
     await store.settle(claim?.lease as never, { kind: "succeeded", result: Uint8Array.of(7) });
     const ids = ["low", "first", "second", "done"];
-    const all = (from: SqliteStore) => Promise.all(ids.map((requestId) => from.get({ requestId })));
+    const all = (from: SqliteStore) =>
+      Promise.all(ids.map((requestId) => from.get({ owner: "", requestId })));
     const before = await all(store);
     const stats = await store.stats();
     store = await reopen();
@@ -61,7 +62,7 @@ describe("job store / sqlite, over the life of its file", () => {
     expect(await store.stats()).toEqual(stats);
     const events = [];
     for await (const event of store.events(
-      { requestId: "done" },
+      { owner: "", requestId: "done" },
       1,
       new AbortController().signal,
     )) {
@@ -88,11 +89,11 @@ describe("job store / sqlite, over the life of its file", () => {
     expect(await store.settle(late?.lease as never, settlement)).toBeUndefined();
     store = await reopen();
     // Its second attempt was lost as well: it must not kill a server again and again.
-    expect(await store.get({ requestId: "running" })).toMatchObject({
+    expect(await store.get({ owner: "", requestId: "running" })).toMatchObject({
       state: "FAILED",
       failure: { reason: "WORKER_LOST" },
     });
-    expect((await store.retry({ requestId: "running" })).state).toBe("QUEUED");
+    expect((await store.retry({ owner: "", requestId: "running" })).state).toBe("QUEUED");
   });
 
   it("resumes a stream that another process began", async () => {
@@ -102,19 +103,19 @@ describe("job store / sqlite, over the life of its file", () => {
     for (let percent = 1; percent < 9; percent++) {
       await store.heartbeat(claim?.lease as never, "PROVING", percent);
     }
-    const seen = (await store.get({ requestId: "r" }))?.sequence as number;
+    const seen = (await store.get({ owner: "", requestId: "r" }))?.sequence as number;
     store = await reopen();
     const rest: string[] = [];
     const watching = (async () => {
       for await (const { job } of store.events(
-        { requestId: "r" },
+        { owner: "", requestId: "r" },
         seen,
         new AbortController().signal,
       )) {
         rest.push(job.state);
       }
     })();
-    await store.cancel({ requestId: "r" });
+    await store.cancel({ owner: "", requestId: "r" });
     await watching;
     expect(rest).toEqual(["QUEUED", "CANCELLED"]);
   });
@@ -137,7 +138,7 @@ describe("job store / sqlite, over the life of its file", () => {
       );
       expect(bytes.every((byte) => byte === 0)).toBe(true);
       expect(await isThere()).toBe(true);
-      if (end === "cancel") await store.cancel({ requestId: end });
+      if (end === "cancel") await store.cancel({ owner: "", requestId: end });
       else if (end === "expire") await new Promise((resolve) => setTimeout(resolve, 60));
       else {
         const { lease } = (await store.claim()) as never;
@@ -164,7 +165,7 @@ describe("job store / sqlite, over the life of its file", () => {
     const store = await reopen();
     const input = { format: "json", bytes: new Uint8Array(marker), commit: undefined } as const;
     await store.submit(newJob("r", { input }));
-    await store.cancel({ requestId: "r" });
+    await store.cancel({ owner: "", requestId: "r" });
     // What the disk holds at this moment, as a process killed now would leave it.
     const left = join(dir, "left.sqlite");
     for (const end of ["", "-wal"]) await copyFile(path + end, left + end);
@@ -174,7 +175,7 @@ describe("job store / sqlite, over the life of its file", () => {
       for (const end of ["", "-wal"]) {
         expect((await readFile(left + end)).includes(marker)).toBe(false);
       }
-      expect((await next.get({ requestId: "r" }))?.state).toBe("CANCELLED");
+      expect((await next.get({ owner: "", requestId: "r" }))?.state).toBe("CANCELLED");
     } finally {
       await next.close();
     }
@@ -203,7 +204,7 @@ describe("job store / sqlite, over the life of its file", () => {
   it("answers each of many calls made at once, and those after a failed one", async () => {
     const store = await reopen({ queueMax: 1_000, queueMaxBytes: 1_000_000 });
     const jobs = Array.from({ length: 200 }, (_, i) => store.submit(newJob(`r${i}`)));
-    const unknown = store.cancel({ requestId: "?" });
+    const unknown = store.cancel({ owner: "", requestId: "?" });
     const twice = store.submit(newJob("r0"));
     await expect(unknown).rejects.toMatchObject({ code: "JOB_UNKNOWN" });
     expect(new Set((await Promise.all(jobs)).map(({ job }) => job.jobId)).size).toBe(200);
@@ -216,6 +217,6 @@ describe("job store / sqlite, over the life of its file", () => {
     expect(good).toMatchObject({ status: "fulfilled" });
     expect(bad).toMatchObject({ status: "rejected", reason: { code: "STORE_UNAVAILABLE" } });
     expect((await store.stats()).queuedCount).toBe(201);
-    expect(await store.get({ requestId: "bad" })).toBeUndefined();
+    expect(await store.get({ owner: "", requestId: "bad" })).toBeUndefined();
   });
 });
