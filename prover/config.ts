@@ -80,8 +80,8 @@ export const OPTIONS = {
   ),
   PROVER_STORE: option<StoreName>(
     parseStoreName,
-    "memory",
-    "where jobs are kept: memory, which ends with the process, or sqlite:PATH, a file",
+    "sqlite:proofmill-jobs.sqlite",
+    "where jobs are kept: sqlite:PATH, a file of this one server (preset: in the working directory, as the circuits; give a service a path of its own), or memory, which ends with the process",
   ),
   PROVER_QUEUE_MAX: option(
     between(1, 1_000_000),

@@ -16,19 +16,27 @@ export function parseStoreName(text: string): StoreName {
   throw new Error("memory, or sqlite: and the path of a file");
 }
 
-/** @throws ProverError STORE_UNAVAILABLE if the file cannot be used; the message says why. */
+/** @throws ProverError STORE_UNAVAILABLE if the file cannot be used; the message says why and what to do. */
 export async function openStore(name: StoreName, limits: StoreLimits): Promise<JobStore> {
   if (name === "memory") return new MemoryStore(limits);
   const path = name.slice("sqlite:".length);
-  await mkdir(dirname(path), { recursive: true });
   try {
+    await mkdir(dirname(path), { recursive: true });
     return await SqliteStore.open(path, limits);
   } catch (cause) {
-    const reason = (cause as Error).message;
-    throw new ProverError(
-      "STORE_UNAVAILABLE",
-      `${path}: cannot be used as job store (${reason}). Is another server using it?`,
-      { cause },
-    );
+    throw new ProverError("STORE_UNAVAILABLE", `PROVER_STORE=${name}: ${whyUnusable(cause)}`, {
+      cause,
+    });
   }
+}
+
+function whyUnusable(cause: unknown): string {
+  const { code, message } = cause as Error & { readonly code?: string };
+  if (code === "ERR_UNKNOWN_BUILTIN_MODULE") {
+    return `Node ${process.versions.node} has no SQLite. Use Node 22.13 or newer, or PROVER_STORE=memory, which loses its jobs with the process`;
+  }
+  if (/locked/.test(message)) {
+    return "another server uses the file. Give each server a file of its own";
+  }
+  return `the file cannot be used as job store (${message})`;
 }

@@ -55,6 +55,8 @@ export async function start(screen: Screen, children: Children): Promise<Stage> 
     children.serve("prover", "port", [
       ...["prover/command/main.ts", "serve", "--circuits", CIRCUIT.id, "--allow-dev-keys"],
       ...["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-level", "warn"],
+      // Its chain is new in each run, and so are its jobs.
+      ...["--store", "memory"],
     ]),
   ]);
   const read = createPublicClient({ transport: http(rpcUrl), pollingInterval: POLL_MS });

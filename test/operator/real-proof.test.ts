@@ -30,6 +30,7 @@ const startService = (port = 0): Promise<RunningServer> =>
       PROVER_ALLOW_DEV_KEYS: "true",
       PROVER_THREADS: "1",
       PROVER_DRAIN_MS: "0",
+      PROVER_STORE: "memory",
     }),
     { log: pino({ level: "silent" }) },
   );

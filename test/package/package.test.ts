@@ -427,6 +427,8 @@ describe("package / service", () => {
       ...[proofmill(), "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
       ...["--circuits-dir", join(root, "build/circuits"), "--circuits", CIRCUIT],
       ...["--allow-dev-keys", "--threads", "1", "--log-level", "silent"],
+      // The oldest Node has no SQLite.
+      ...["--store", "memory"],
     ]);
     const ended = once(service, "close");
     try {

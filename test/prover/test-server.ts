@@ -34,6 +34,7 @@ export async function startTestServer(
     PROVER_ALLOW_DEV_KEYS: "true",
     PROVER_THREADS: "1",
     PROVER_DRAIN_MS: "0",
+    PROVER_STORE: "memory",
     ...settings,
   });
   const server = await startServer(config, { log, ...(store && { store }) });

@@ -28,12 +28,29 @@ export async function proofmillUnread(...words: string[]): Promise<Omit<Outcome,
   return { code, stderr: stderr() };
 }
 
-/** Starts `proofmill serve` on free ports. Resolves when it can be called. */
-export async function startService(
-  ...words: string[]
-): Promise<{ address: string; child: ChildProcess; log: () => string; stop(): Promise<number> }> {
+/** Starts `proofmill serve` on free ports, with jobs in memory unless told otherwise. Resolves when it can be called. */
+export function startService(...words: string[]): Promise<Service> {
+  return startServiceIn(root, [], ["--store", "memory", ...words]);
+}
+
+export interface Service {
+  readonly address: string;
+  readonly child: ChildProcess;
+  log(): string;
+  /** @returns the exit code. */
+  stop(): Promise<number>;
+}
+
+/** As `startService`, in a folder, with all that is preset there. @param nodeFlags  for Node itself. */
+export async function startServiceIn(
+  cwd: string,
+  nodeFlags: readonly string[],
+  words: readonly string[],
+): Promise<Service> {
   const ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-  const child = spawn(process.execPath, [program, "serve", ...ports, ...words], { cwd: root });
+  const child = spawn(process.execPath, [...nodeFlags, program, "serve", ...ports, ...words], {
+    cwd,
+  });
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
   const exited = once(child, "close") as Promise<[number]>;
   const address = await new Promise<string>((resolve, reject) => {
