@@ -96,6 +96,8 @@ export interface PurgeFilter {
 
 export interface StoreStats {
   readonly queuedCount: number;
+  /** The same by priority. */
+  readonly queuedByPriority: Readonly<Record<JobPriority, number>>;
   /** Bytes of the inputs of waiting jobs. */
   readonly queuedBytes: number;
   readonly runningCount: number;
@@ -141,6 +143,12 @@ export interface JobStore {
   settle(lease: Lease, settlement: Settlement): Promise<Job | undefined>;
   /** Tells when `claim` may find something. Returns the way to stop listening. */
   onWork(listener: () => void): () => void;
+  /**
+   * Tells of each job that ended by this store's hand, once: settled, cancelled or expired here, or
+   * given up after a silent worker's last attempt. Of several processes on one database, one tells.
+   * Returns the way to stop listening.
+   */
+  onEnded(listener: (job: Job) => void): () => void;
 
   /**
    * Puts a dead letter back into the line, with all its attempts.

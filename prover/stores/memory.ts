@@ -54,6 +54,7 @@ export class MemoryStore implements JobStore {
   readonly #expiring = new Set<Row>();
   readonly #endings: Endings;
   readonly #listeners = new Set<() => void>();
+  readonly #endedListeners = new Set<(job: Job) => void>();
   #queuedBytes = 0;
   #ordinal = 0;
 
@@ -189,6 +190,11 @@ export class MemoryStore implements JobStore {
     return () => this.#listeners.delete(listener);
   }
 
+  onEnded(listener: (job: Job) => void): () => void {
+    this.#endedListeners.add(listener);
+    return () => this.#endedListeners.delete(listener);
+  }
+
   async retry(reference: JobReference): Promise<Job> {
     const row = this.#require(reference);
     if (!this.#endings.isDeadLetter(row)) throw notRetryable(row.job);
@@ -231,6 +237,11 @@ export class MemoryStore implements JobStore {
     const oldest = PRIORITIES.map((priority) => this.#waiting[priority].first()?.job.createdMs);
     return {
       queuedCount: this.#queuedCount(),
+      queuedByPriority: {
+        HIGH: this.#waiting.HIGH.size,
+        NORMAL: this.#waiting.NORMAL.size,
+        LOW: this.#waiting.LOW.size,
+      },
       queuedBytes: this.#queuedBytes,
       runningCount: this.#running.size,
       oldestQueuedMs: oldest.reduce(
@@ -325,6 +336,7 @@ export class MemoryStore implements JobStore {
       cancelRequested: false,
       endedMs: this.#now(),
     });
+    for (const listener of this.#endedListeners) listener(row.job);
   }
 
   #forget(row: Row): void {

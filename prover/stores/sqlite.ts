@@ -89,6 +89,7 @@ export class SqliteStore implements JobStore {
   readonly #now: () => number;
   readonly #statements = new Map<string, StatementSync>();
   readonly #listeners = new Set<() => void>();
+  readonly #endedListeners = new Set<(job: Job) => void>();
   readonly #watchers = new Map<number, Set<() => void>>();
   readonly #held = new Map<number, Held>();
   #waiting = emptyLines();
@@ -307,6 +308,11 @@ export class SqliteStore implements JobStore {
     return () => this.#listeners.delete(listener);
   }
 
+  onEnded(listener: (job: Job) => void): () => void {
+    this.#endedListeners.add(listener);
+    return () => this.#endedListeners.delete(listener);
+  }
+
   retry(reference: JobReference): Promise<Job> {
     return this.#write(() => {
       const known = this.#require(reference);
@@ -384,6 +390,11 @@ export class SqliteStore implements JobStore {
     );
     return {
       queuedCount: this.#entries.size,
+      queuedByPriority: {
+        HIGH: this.#waiting.HIGH.size,
+        NORMAL: this.#waiting.NORMAL.size,
+        LOW: this.#waiting.LOW.size,
+      },
       queuedBytes: this.#queuedBytes,
       runningCount: this.#runningCount,
       oldestQueuedMs: oldest.length === 0 ? undefined : Math.min(...oldest),
@@ -637,13 +648,17 @@ export class SqliteStore implements JobStore {
     if (changes.result !== undefined) {
       this.#run("INSERT OR REPLACE INTO results VALUES (?, ?)", [number, changes.result]);
     }
-    return this.#change(known, {
+    const job = this.#change(known, {
       ...changes,
       stage: undefined,
       progressPercent: 0,
       cancelRequested: false,
       endedMs: this.#now(),
     });
+    this.#effects.push(() => {
+      for (const listener of this.#endedListeners) listener(job);
+    });
+    return job;
   }
 
   /** The oldest dead letters lose their inputs when all are too large together. */

@@ -225,11 +225,19 @@ export function jobStoreContract(
         await store.sweep();
         expect(await store.stats()).toEqual({
           queuedCount: 1,
+          queuedByPriority: { HIGH: 0, NORMAL: 1, LOW: 0 },
           queuedBytes: INPUT_BYTES,
           runningCount: 1,
           oldestQueuedMs: waiting.createdMs,
         });
         expect(await store.position(waiting.jobId)).toBe(0);
+      });
+
+      it("counts waiting jobs by priority", async () => {
+        await submit("1", { priority: "LOW" });
+        await submit("2", { priority: "HIGH" });
+        await submit("3", { priority: "LOW" });
+        expect((await store.stats()).queuedByPriority).toEqual({ HIGH: 1, NORMAL: 0, LOW: 2 });
       });
 
       it("is 0 for a job that does not wait", async () => {
@@ -490,6 +498,52 @@ export function jobStoreContract(
         await expect(collect(store.events({ jobId: "?" }, 0, NEVER))).rejects.toMatchObject({
           code: "JOB_UNKNOWN",
         });
+      });
+    });
+
+    describe("ends", () => {
+      it("are told once each, whatever ends the job, and not after a listener has left", async () => {
+        const told: [string, JobState, string | undefined][] = [];
+        const stop = store.onEnded(({ requestId, state, failure }) => {
+          told.push([requestId, state, failure?.reason]);
+        });
+        await submit("proved");
+        await store.settle((await claim()).lease, { kind: "succeeded", result: RESULT });
+        await submit("failed");
+        const { lease } = await claim();
+        await store.settle(lease, { kind: "failed", failure: UNSATISFIABLE });
+        await store.settle(lease, { kind: "failed", failure: UNSATISFIABLE });
+        await deadLetter("dead");
+        await submit("cancelled");
+        await store.cancel({ requestId: "cancelled" });
+        await store.cancel({ requestId: "cancelled" });
+        await submit("expired", { expireMs: nowMs + 1 });
+        nowMs += 1;
+        await store.sweep();
+        await store.sweep();
+        expect(told).toEqual([
+          ["proved", "SUCCEEDED", undefined],
+          ["failed", "FAILED", UNSATISFIABLE.reason],
+          ["dead", "FAILED", LOST.reason],
+          ["cancelled", "CANCELLED", undefined],
+          ["expired", "EXPIRED", undefined],
+        ]);
+        stop();
+        await submit("late");
+        await store.cancel({ requestId: "late" });
+        expect(told).toHaveLength(5);
+      });
+
+      it("are told when a silent worker used up the last attempt", async () => {
+        const told: Job[] = [];
+        store.onEnded((job) => told.push(job));
+        await submit("silent");
+        for (let attempt = 0; attempt < LIMITS.attemptsMax; attempt++) {
+          await claim();
+          nowMs += LIMITS.leaseMs;
+          await store.sweep();
+        }
+        expect(told).toMatchObject([{ state: "FAILED", failure: { reason: "WORKER_LOST" } }]);
       });
     });
 
