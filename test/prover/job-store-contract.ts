@@ -515,8 +515,8 @@ export function jobStoreContract(
         await store.settle(lease, { kind: "failed", failure: UNSATISFIABLE });
         await deadLetter("dead");
         await submit("cancelled");
-        await store.cancel({ requestId: "cancelled" });
-        await store.cancel({ requestId: "cancelled" });
+        await store.cancel({ owner: "", requestId: "cancelled" });
+        await store.cancel({ owner: "", requestId: "cancelled" });
         await submit("expired", { expireMs: nowMs + 1 });
         nowMs += 1;
         await store.sweep();
@@ -530,7 +530,7 @@ export function jobStoreContract(
         ]);
         stop();
         await submit("late");
-        await store.cancel({ requestId: "late" });
+        await store.cancel({ owner: "", requestId: "late" });
         expect(told).toHaveLength(5);
       });
 
