@@ -83,6 +83,11 @@ export const OPTIONS = {
     "sqlite:proofmill-jobs.sqlite",
     "where jobs are kept: sqlite:PATH, a file of this one server (preset: in the working directory, as the circuits; give a service a path of its own), or memory, which ends with the process",
   ),
+  PROVER_STORE_KEY_FILE: option(
+    text,
+    "",
+    "file with the keys that encrypt stored inputs, a line of 64 hex digits or base64 each: the first seals, all open; empty: not encrypted",
+  ),
   PROVER_QUEUE_MAX: option(
     between(1, 1_000_000),
     256,

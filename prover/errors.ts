@@ -15,6 +15,8 @@ export type ServiceErrorCode =
   | "JOB_NOT_RETRYABLE"
   | "QUEUE_FULL"
   | "STORE_UNAVAILABLE"
+  | "STORE_KEY_REFUSED"
+  | "INPUT_DAMAGED"
   | "DRAINING"
   | "WORKER_LOST"
   | "JOB_TOO_LONG";
@@ -107,6 +109,16 @@ export const ERRORS: { readonly [code in ErrorCode]: ErrorRow } = {
     status.UNAVAILABLE,
     "backoff",
     "the job store cannot be reached, or has no room on its disk",
+  ),
+  STORE_KEY_REFUSED: row(
+    status.FAILED_PRECONDITION,
+    "never",
+    "PROVER_STORE_KEY_FILE is malformed, or lacks a key that stored inputs are sealed with",
+  ),
+  INPUT_DAMAGED: row(
+    status.DATA_LOSS,
+    "never",
+    "the stored input was changed or damaged; submit it again under another request id",
   ),
   DRAINING: row(status.UNAVAILABLE, "now", "this server is going down; another one will do"),
   ENGINE_UNAVAILABLE: row(
