@@ -5,6 +5,7 @@ import type { CircuitParameters } from "../circuits/parameters.ts";
 import { readShared } from "../worker/artefacts.ts";
 import type { PinnedArtefacts, PinnedFile } from "../worker/task.ts";
 import { ProverError } from "./errors.ts";
+import type { CircuitKey } from "./job-store.ts";
 
 /** A circuit that this process proves, with its files held to their hashes. */
 export interface ServedCircuit {
@@ -21,6 +22,11 @@ export interface ServedCircuit {
   readonly wireCount: number;
   readonly domainLog2: number;
   readonly developmentKeys: boolean;
+}
+
+/** What jobs of this circuit are bound to. */
+export function circuitKey({ id, artefacts }: ServedCircuit): CircuitKey {
+  return { circuitId: id, zkeySha256: artefacts.zkey.sha256 };
 }
 
 /** The circuits of this process, by id. */

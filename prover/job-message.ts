@@ -21,6 +21,7 @@ export function jobMessage(job: Job, queuePosition: number): JobMessage {
     owner: job.owner,
     requestId: job.requestId,
     circuitId: job.circuitId,
+    zkeySha256: Buffer.from(job.zkeySha256, "hex"),
     inputKind: ProtoInputKind[job.inputKind],
     contentSha256: Buffer.from(job.contentSha256, "hex"),
     state: ProtoState[job.state],

@@ -5,6 +5,7 @@
 // - A request id stands for one content of its owner's. Submitting it again gives the same job, whatever
 //   became of it; other content is refused. What other owners call their jobs has no part in it.
 // - There is one waiting line: priority first, then age. Its depth counts waiting jobs only.
+// - A job is proved under the key that its circuit had when it was accepted, or not at all.
 // - A job is claimed by one worker at a time. Who lost its lease can change nothing any more.
 // - Inputs are deleted when a job ends, except a dead letter's: a job that FAILED with a retryable
 //   failure keeps its input until it is retried, purged or too old.
@@ -28,6 +29,8 @@ export interface NewJob {
   readonly owner: string;
   readonly requestId: string;
   readonly circuitId: string;
+  /** Hex. */
+  readonly zkeySha256: string;
   readonly inputKind: InputKind;
   readonly contentSha256: string;
   readonly priority: JobPriority;
@@ -36,6 +39,19 @@ export interface NewJob {
   readonly expireMs: number | undefined;
   /** The store owns its bytes from then on, and wipes them. */
   readonly input: JobInput;
+}
+
+/** A circuit with the key under which it is proved. Another key under the same name is another circuit. */
+export interface CircuitKey {
+  readonly circuitId: string;
+  /** Hex. */
+  readonly zkeySha256: string;
+}
+
+/** Jobs of one circuit that have not ended. */
+export interface CircuitLoad extends CircuitKey {
+  readonly queuedCount: number;
+  readonly runningCount: number;
 }
 
 /** A job by its own name or by its caller's, which says nothing without the caller. */
@@ -101,6 +117,8 @@ export interface StoreStats {
   /** Bytes of the inputs of waiting jobs. */
   readonly queuedBytes: number;
   readonly runningCount: number;
+  /** In no order; only circuits of which a job waits or runs, also those that nobody here can prove. */
+  readonly circuits: readonly CircuitLoad[];
   /** Unix ms at which the oldest waiting job was accepted. */
   readonly oldestQueuedMs: number | undefined;
 }
@@ -135,8 +153,11 @@ export interface JobStore {
    */
   cancel(reference: JobReference): Promise<Job>;
 
-  /** The first waiting job, or undefined. */
-  claim(): Promise<Claim | undefined>;
+  /**
+   * The first waiting job of one of these circuits, or undefined. Jobs of other circuits and of other
+   * keys keep waiting and hold up nobody. Takes a time that grows with the circuits given only.
+   */
+  claim(circuits: readonly CircuitKey[]): Promise<Claim | undefined>;
   /** Keeps the lease and reports progress. False: the lease is lost. */
   heartbeat(lease: Lease, stage: JobStage, progressPercent: number): Promise<boolean>;
   /** Ends the claim. Undefined: the lease was lost, and nothing has changed. */

@@ -16,6 +16,8 @@ export interface Job {
   /** Unique among its owner's jobs. */
   readonly requestId: string;
   readonly circuitId: string;
+  /** Hex: the proving key that the circuit had when the job was accepted. No other one may prove it. */
+  readonly zkeySha256: string;
   readonly inputKind: InputKind;
   /** Hex. Decides whether a repeated request id means the same request. */
   readonly contentSha256: string;

@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
 import { Attempt, type AttemptOptions } from "./attempt.ts";
-import type { CircuitRegistry } from "./circuits.ts";
+import { type CircuitRegistry, circuitKey } from "./circuits.ts";
 import { faultOf } from "./fault.ts";
 import type { Job, JobStage } from "./job.ts";
-import type { Claim, JobStore } from "./job-store.ts";
+import type { CircuitKey, Claim, JobStore } from "./job-store.ts";
 import type { WorkerPool, WorkerSlot } from "./pool.ts";
 
 export interface SchedulerDependencies {
@@ -54,6 +54,7 @@ export class Scheduler {
   readonly #options: AttemptOptions;
   readonly #dependencies: SchedulerDependencies;
   readonly #slots: readonly Slot[];
+  readonly #provable: readonly CircuitKey[];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #idleWaiters = new Set<() => void>();
   #stopListening: () => void = () => {};
@@ -64,6 +65,7 @@ export class Scheduler {
   constructor(options: AttemptOptions, dependencies: SchedulerDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
+    this.#provable = dependencies.circuits.all.map(circuitKey);
     this.#slots = dependencies.pool.slots.map((worker) => ({
       worker,
       attempt: undefined,
@@ -168,7 +170,7 @@ export class Scheduler {
       this.#mustRefill = false;
       for (const slot of this.#freeSlots()) {
         if (!this.#mayClaim()) break;
-        const claim = await store.claim();
+        const claim = await store.claim(this.#provable);
         // When the last free worker gets a job, more may wait.
         pool.assist(claim === undefined);
         if (claim === undefined) break;
@@ -188,8 +190,7 @@ export class Scheduler {
       const settlement = await attempt.run();
       this.#report(await store.settle(claim.lease, settlement), claim);
     } catch (caught) {
-      // The store is away, or this process does not know the circuit: the lease runs out, and
-      // another worker takes the job.
+      // The store is away: the lease runs out, and another worker takes the job.
       log.error({ jobId, fault: faultOf(caught) }, "attempt abandoned");
     } finally {
       slot.attempt = undefined;

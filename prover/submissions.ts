@@ -1,5 +1,5 @@
 import type { SubmitProofRequest } from "../gen/prover/v1/prover_pb.ts";
-import type { CircuitRegistry } from "./circuits.ts";
+import { type CircuitRegistry, circuitKey } from "./circuits.ts";
 import { ProverError } from "./errors.ts";
 import type { IntakePool } from "./intake-pool.ts";
 import type { Job } from "./job.ts";
@@ -75,5 +75,5 @@ export class Submissions {
 }
 
 function described({ circuit, check: _, ...rest }: Submission) {
-  return { ...rest, circuitId: circuit.id, developmentKeys: circuit.developmentKeys };
+  return { ...rest, ...circuitKey(circuit), developmentKeys: circuit.developmentKeys };
 }

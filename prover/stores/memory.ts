@@ -1,14 +1,7 @@
 import { randomUUID } from "node:crypto";
-import {
-  isFinal,
-  type Job,
-  type JobEvent,
-  type JobInput,
-  type JobPriority,
-  type JobStage,
-  PRIORITIES,
-} from "../job.ts";
+import { isFinal, type Job, type JobEvent, type JobInput, type JobStage } from "../job.ts";
 import type {
+  CircuitKey,
   Claim,
   JobFilter,
   JobPage,
@@ -22,7 +15,6 @@ import type {
 } from "../job-store.ts";
 import { sameContent } from "../job-store.ts";
 import { Endings } from "./endings.ts";
-import { Line } from "./line.ts";
 import { Row } from "./row.ts";
 import {
   checkRoom,
@@ -34,6 +26,7 @@ import {
   silentWorker,
   unknownJob,
 } from "./transition.ts";
+import { statsOf, WaitingLine } from "./waiting-line.ts";
 
 /** Jobs in this process's memory: nothing survives it. For tests, development and single machines. */
 export class MemoryStore implements JobStore {
@@ -42,20 +35,13 @@ export class MemoryStore implements JobStore {
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
   readonly #byRequestId = new Map<string, Row>();
-  /** Waiting jobs by owner; only of those who have some. */
-  readonly #queuedOf = new Map<string, number>();
-  readonly #waiting: Readonly<Record<JobPriority, Line<Row>>> = {
-    HIGH: new Line(),
-    NORMAL: new Line(),
-    LOW: new Line(),
-  };
+  readonly #waiting = new WaitingLine<Row>();
   readonly #running = new Set<Row>();
   /** Waiting or running jobs that may expire. */
   readonly #expiring = new Set<Row>();
   readonly #endings: Endings;
   readonly #listeners = new Set<() => void>();
   readonly #endedListeners = new Set<(job: Job) => void>();
-  #queuedBytes = 0;
   #ordinal = 0;
 
   constructor(limits: StoreLimits, dependencies: { readonly now?: () => number } = {}) {
@@ -86,13 +72,7 @@ export class MemoryStore implements JobStore {
 
   async position(jobId: string): Promise<number> {
     const row = this.#rows.get(jobId);
-    if (row?.job.state !== "QUEUED") return 0;
-    let ahead = 0;
-    for (const priority of PRIORITIES) {
-      if (priority === row.job.priority) return ahead + this.#waiting[priority].ahead(row.place);
-      ahead += this.#waiting[priority].size;
-    }
-    return ahead;
+    return row === undefined ? 0 : this.#waiting.ahead(row);
   }
 
   async list(filter: JobFilter, limit: number, cursor: number | undefined): Promise<JobPage> {
@@ -143,10 +123,10 @@ export class MemoryStore implements JobStore {
     return row.job;
   }
 
-  async claim(): Promise<Claim | undefined> {
-    const row = this.#nextWaiting();
+  async claim(circuits: readonly CircuitKey[]): Promise<Claim | undefined> {
+    const row = this.#nextWaiting(circuits);
     if (row === undefined) return undefined;
-    this.#leaveLine(row);
+    this.#waiting.leave(row);
     const lease = {
       token: randomUUID(),
       deadlineMs: this.#now() + this.#limits.leaseMs,
@@ -234,25 +214,11 @@ export class MemoryStore implements JobStore {
   }
 
   async stats(): Promise<StoreStats> {
-    const oldest = PRIORITIES.map((priority) => this.#waiting[priority].first()?.job.createdMs);
-    return {
-      queuedCount: this.#queuedCount(),
-      queuedByPriority: {
-        HIGH: this.#waiting.HIGH.size,
-        NORMAL: this.#waiting.NORMAL.size,
-        LOW: this.#waiting.LOW.size,
-      },
-      queuedBytes: this.#queuedBytes,
-      runningCount: this.#running.size,
-      oldestQueuedMs: oldest.reduce(
-        (least, time) => (least === undefined || (time ?? least) < least ? time : least),
-        undefined,
-      ),
-    };
+    return statsOf(this.#waiting, this.#running);
   }
 
   async queuedOf(owner: string): Promise<number> {
-    return this.#queuedOf.get(owner) ?? 0;
+    return this.#waiting.ofOwner(owner);
   }
 
   #find(reference: JobReference): Row | undefined {
@@ -272,49 +238,28 @@ export class MemoryStore implements JobStore {
     return row?.lease?.token === lease.token ? row : undefined;
   }
 
-  #queuedCount(): number {
-    return PRIORITIES.reduce((count, priority) => count + this.#waiting[priority].size, 0);
-  }
-
   #checkRoom(inputBytes: number): void {
-    const waiting = { queuedCount: this.#queuedCount(), queuedBytes: this.#queuedBytes };
+    const waiting = { queuedCount: this.#waiting.size, queuedBytes: this.#waiting.bytes };
     checkRoom(inputBytes, waiting, this.#limits);
   }
 
-  #nextWaiting(): Row | undefined {
+  #nextWaiting(circuits: readonly CircuitKey[]): Row | undefined {
     const now = this.#now();
-    for (const priority of PRIORITIES) {
-      const line = this.#waiting[priority];
-      for (let row = line.first(); row !== undefined; row = line.first()) {
-        if (row.job.expireMs === undefined || row.job.expireMs > now) return row;
-        this.#finish(row, { state: "EXPIRED" });
-      }
+    const next = () => this.#waiting.first(circuits);
+    for (let row = next(); row !== undefined; row = next()) {
+      if (row.job.expireMs === undefined || row.job.expireMs > now) return row;
+      this.#finish(row, { state: "EXPIRED" });
     }
     return undefined;
   }
 
   #enqueue(row: Row, end: "front" | "back", changes: Partial<Job>): void {
-    const line = this.#waiting[row.job.priority];
-    row.place = end === "back" ? line.push(row) : line.unshift(row);
-    this.#queuedBytes += row.inputBytes;
-    this.#countQueued(row.job.owner, 1);
+    this.#waiting.join(row, end);
     row.change({ ...changes, state: "QUEUED", stage: undefined, progressPercent: 0 });
     // Not now: a claim in between would change the job before the caller has it.
     queueMicrotask(() => {
       for (const listener of this.#listeners) listener();
     });
-  }
-
-  #leaveLine(row: Row): void {
-    this.#waiting[row.job.priority].remove(row.place);
-    this.#queuedBytes -= row.inputBytes;
-    this.#countQueued(row.job.owner, -1);
-  }
-
-  #countQueued(owner: string, change: 1 | -1): void {
-    const count = (this.#queuedOf.get(owner) ?? 0) + change;
-    if (count === 0) this.#queuedOf.delete(owner);
-    else this.#queuedOf.set(owner, count);
   }
 
   #settleRow(row: Row, settlement: Settlement): void {
@@ -326,7 +271,7 @@ export class MemoryStore implements JobStore {
   }
 
   #finish(row: Row, changes: Partial<Job>): void {
-    if (row.job.state === "QUEUED") this.#leaveLine(row);
+    this.#waiting.leave(row);
     this.#expiring.delete(row);
     this.#endings.add(row, isDeadLetter(changes));
     row.change({

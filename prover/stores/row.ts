@@ -1,5 +1,6 @@
-import type { Job, JobEvent, JobInput } from "../job.ts";
+import type { Job, JobEvent, JobInput, JobPriority } from "../job.ts";
 import type { RevokeReason } from "../job-store.ts";
+import type { Waiter } from "./waiting-line.ts";
 
 /** Events kept for each job: a stream that resumes further back begins with a snapshot. */
 const EVENTS_KEPT = 64;
@@ -11,11 +12,11 @@ interface RowLease {
 }
 
 /** One job in memory with all that belongs to it: input, lease, latest events, watchers. */
-export class Row {
+export class Row implements Waiter {
   job: Job;
   /** Undefined once the job has ended, except a dead letter's. */
   input: JobInput | undefined;
-  /** Place in the waiting line of its priority, or among the ended jobs. */
+  /** Place among the ended jobs. */
   place = 0;
   lease: RowLease | undefined;
   /** Counts up over all jobs: the order of lists. */
@@ -29,6 +30,26 @@ export class Row {
     this.input = input;
     this.ordinal = ordinal;
     this.#now = now;
+  }
+
+  get owner(): string {
+    return this.job.owner;
+  }
+
+  get priority(): JobPriority {
+    return this.job.priority;
+  }
+
+  get createdMs(): number {
+    return this.job.createdMs;
+  }
+
+  get circuitId(): string {
+    return this.job.circuitId;
+  }
+
+  get zkeySha256(): string {
+    return this.job.zkeySha256;
   }
 
   get inputBytes(): number {

@@ -47,6 +47,7 @@ export function jobOf(row: SqlRow, result?: Uint8Array): Job {
     owner: row.owner as string,
     requestId: row.request_id as string,
     circuitId: row.circuit_id as string,
+    zkeySha256: row.zkey_sha256 as string,
     inputKind: row.input_kind as InputKind,
     contentSha256: row.content_sha256 as string,
     priority: row.priority as JobPriority,

@@ -18,6 +18,7 @@ const MIGRATIONS: readonly string[] = [
     owner TEXT NOT NULL,
     request_id TEXT NOT NULL,
     circuit_id TEXT NOT NULL,
+    zkey_sha256 TEXT NOT NULL,
     input_kind TEXT NOT NULL,
     content_sha256 TEXT NOT NULL,
     priority TEXT NOT NULL,

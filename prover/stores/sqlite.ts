@@ -8,9 +8,9 @@ import {
   type JobInput,
   type JobPriority,
   type JobStage,
-  PRIORITIES,
 } from "../job.ts";
 import {
+  type CircuitKey,
   type Claim,
   type JobFilter,
   type JobPage,
@@ -24,7 +24,6 @@ import {
   type StoreStats,
   sameContent,
 } from "../job-store.ts";
-import { Line } from "./line.ts";
 import { CHANGING, changingOf, eventOf, inputOf, jobOf, type SqlRow } from "./sqlite-rows.ts";
 import { prepareDatabase } from "./sqlite-schema.ts";
 import {
@@ -37,6 +36,7 @@ import {
   silentWorker,
   unknownJob,
 } from "./transition.ts";
+import { statsOf, type Waiter, WaitingLine } from "./waiting-line.ts";
 
 /** Events kept for each job: a stream that resumes further back begins with a snapshot. */
 const EVENTS_KEPT = 64;
@@ -44,18 +44,13 @@ const EVENTS_KEPT = 64;
 const FORGET_AT_ONCE = 500;
 
 /** A job in the line. */
-interface Waiting {
+interface Waiting extends Waiter {
   readonly number: number;
-  readonly owner: string;
-  readonly priority: JobPriority;
-  readonly createdMs: number;
   readonly expireMs: number | undefined;
-  readonly inputBytes: number;
-  place: number;
 }
 
 /** A claim of this process. */
-interface Held {
+interface Held extends CircuitKey {
   readonly token: string;
   readonly revoke: AbortController;
   readonly input: JobInput;
@@ -92,12 +87,8 @@ export class SqliteStore implements JobStore {
   readonly #endedListeners = new Set<(job: Job) => void>();
   readonly #watchers = new Map<number, Set<() => void>>();
   readonly #held = new Map<number, Held>();
-  #waiting = emptyLines();
+  #waiting = new WaitingLine<Waiting>();
   #entries = new Map<number, Waiting>();
-  #queuedBytes = 0;
-  /** Waiting jobs by owner; only of those who have some. */
-  #queuedOf = new Map<string, number>();
-  #runningCount = 0;
   #endedCount = 0;
   #frontPlace = 0;
   #backPlace = 0;
@@ -155,7 +146,7 @@ export class SqliteStore implements JobStore {
       const { bytes, format, commit } = wanted.input;
       checkRoom(
         bytes.length,
-        { queuedCount: this.#entries.size, queuedBytes: this.#queuedBytes },
+        { queuedCount: this.#waiting.size, queuedBytes: this.#waiting.bytes },
         this.#options,
       );
       const job = newJob(wanted, this.#now());
@@ -185,13 +176,7 @@ export class SqliteStore implements JobStore {
   async position(jobId: string): Promise<number> {
     const row = this.#one("SELECT number FROM jobs WHERE job_id = ?", [jobId]);
     const entry = row && this.#entries.get(row.number as number);
-    if (entry === undefined) return 0;
-    let ahead = 0;
-    for (const priority of PRIORITIES) {
-      if (priority === entry.priority) return ahead + this.#waiting[priority].ahead(entry.place);
-      ahead += this.#waiting[priority].size;
-    }
-    return ahead;
+    return entry === undefined ? 0 : this.#waiting.ahead(entry);
   }
 
   async list(
@@ -261,16 +246,17 @@ export class SqliteStore implements JobStore {
     });
   }
 
-  claim(): Promise<Claim | undefined> {
-    if (this.#entries.size === 0) return Promise.resolve(undefined);
+  claim(circuits: readonly CircuitKey[]): Promise<Claim | undefined> {
+    if (this.#waiting.first(circuits) === undefined) return Promise.resolve(undefined);
     return this.#write(() => {
-      const known = this.#nextWaiting();
+      const known = this.#nextWaiting(circuits);
       if (known === undefined) return undefined;
       const { number } = known;
       const input = inputOf(this.#one("SELECT * FROM inputs WHERE number = ?", [number]) as SqlRow);
-      const held = { token: randomUUID(), revoke: new AbortController(), input };
+      const { circuitId, zkeySha256 } = known.job;
+      const token = randomUUID();
+      const held = { circuitId, zkeySha256, token, revoke: new AbortController(), input };
       this.#leaveLine(number);
-      this.#runningCount++;
       this.#lease(number, held.token);
       const job = this.#change(known, {
         state: "RUNNING",
@@ -319,7 +305,7 @@ export class SqliteStore implements JobStore {
       if (!known.isDead) throw notRetryable(known.job);
       checkRoom(
         known.inputBytes,
-        { queuedCount: this.#entries.size, queuedBytes: this.#queuedBytes },
+        { queuedCount: this.#waiting.size, queuedBytes: this.#waiting.bytes },
         this.#options,
       );
       this.#run("UPDATE jobs SET is_dead = 0 WHERE number = ?", [known.number]);
@@ -385,20 +371,7 @@ export class SqliteStore implements JobStore {
   }
 
   async stats(): Promise<StoreStats> {
-    const oldest = PRIORITIES.flatMap(
-      (priority) => this.#waiting[priority].first()?.createdMs ?? [],
-    );
-    return {
-      queuedCount: this.#entries.size,
-      queuedByPriority: {
-        HIGH: this.#waiting.HIGH.size,
-        NORMAL: this.#waiting.NORMAL.size,
-        LOW: this.#waiting.LOW.size,
-      },
-      queuedBytes: this.#queuedBytes,
-      runningCount: this.#runningCount,
-      oldestQueuedMs: oldest.length === 0 ? undefined : Math.min(...oldest),
-    };
+    return statsOf(this.#waiting, this.#held.values());
   }
 
   /** Runs with others of the same turn in one transaction; resolves when it is on disk. */
@@ -456,13 +429,10 @@ export class SqliteStore implements JobStore {
 
   /** What is in memory, from what is on disk. */
   #load(): void {
-    this.#waiting = emptyLines();
+    this.#waiting = new WaitingLine();
     this.#entries = new Map();
-    this.#queuedBytes = 0;
-    this.#queuedOf = new Map();
     const count = (condition: string) =>
       this.#one(`SELECT count(*) AS n FROM jobs WHERE ${condition}`, [])?.n as number;
-    this.#runningCount = count("state = 'RUNNING'");
     this.#endedCount = count("ended_ms IS NOT NULL");
     const edges = this.#one(
       "SELECT min(place) AS front, max(place) AS back FROM jobs WHERE state = 'QUEUED'",
@@ -471,13 +441,15 @@ export class SqliteStore implements JobStore {
     this.#frontPlace = (edges?.front as number | null) ?? 0;
     this.#backPlace = (edges?.back as number | null) ?? 0;
     const sql =
-      "SELECT number, owner, priority, created_ms, expire_ms, input_bytes FROM jobs WHERE state = 'QUEUED' ORDER BY place";
+      "SELECT number, owner, priority, circuit_id, zkey_sha256, created_ms, expire_ms, input_bytes FROM jobs WHERE state = 'QUEUED' ORDER BY place";
     for (const row of this.#all(sql, [])) {
       this.#join(
         {
           number: row.number as number,
           owner: row.owner as string,
           priority: row.priority as JobPriority,
+          circuitId: row.circuit_id as string,
+          zkeySha256: row.zkey_sha256 as string,
           createdMs: row.created_ms as number,
           expireMs: (row.expire_ms as number | null) ?? undefined,
           inputBytes: row.input_bytes as number,
@@ -514,6 +486,7 @@ export class SqliteStore implements JobStore {
       owner: job.owner,
       request_id: job.requestId,
       circuit_id: job.circuitId,
+      zkey_sha256: job.zkeySha256,
       input_kind: job.inputKind,
       content_sha256: job.contentSha256,
       priority: job.priority,
@@ -553,13 +526,12 @@ export class SqliteStore implements JobStore {
 
   #enqueue(known: Known, end: "front" | "back", changes: Partial<Job>): Job {
     const { number, job, inputBytes } = known;
-    const { owner, priority, createdMs, expireMs } = job;
     const place = end === "back" ? ++this.#backPlace : --this.#frontPlace;
     this.#run(
       "UPDATE jobs SET place = ?, lease_token = NULL, lease_deadline_ms = NULL WHERE number = ?",
       [place, number],
     );
-    this.#join({ number, owner, priority, createdMs, expireMs, inputBytes }, end);
+    this.#join({ ...job, number, inputBytes }, end);
     this.#effects.push(() => {
       for (const listener of this.#listeners) listener();
     });
@@ -571,39 +543,28 @@ export class SqliteStore implements JobStore {
     });
   }
 
-  #join(described: Omit<Waiting, "place">, end: "front" | "back"): void {
-    const entry: Waiting = { ...described, place: 0 };
-    const line = this.#waiting[entry.priority];
-    entry.place = end === "back" ? line.push(entry) : line.unshift(entry);
-    this.#entries.set(entry.number, entry);
-    this.#queuedBytes += entry.inputBytes;
-    this.#countQueued(entry.owner, 1);
+  #join(described: Waiting, end: "front" | "back"): void {
+    const { number, owner, priority, circuitId, zkeySha256 } = described;
+    const { createdMs, expireMs, inputBytes } = described;
+    const job = { number, owner, priority, circuitId, zkeySha256, createdMs, expireMs, inputBytes };
+    this.#waiting.join(job, end);
+    this.#entries.set(number, job);
   }
 
   #leaveLine(number: number): void {
     const entry = this.#entries.get(number);
     if (entry === undefined) return;
-    this.#waiting[entry.priority].remove(entry.place);
+    this.#waiting.leave(entry);
     this.#entries.delete(number);
-    this.#queuedBytes -= entry.inputBytes;
-    this.#countQueued(entry.owner, -1);
   }
 
-  #countQueued(owner: string, change: 1 | -1): void {
-    const count = (this.#queuedOf.get(owner) ?? 0) + change;
-    if (count === 0) this.#queuedOf.delete(owner);
-    else this.#queuedOf.set(owner, count);
-  }
-
-  #nextWaiting(): Known | undefined {
+  #nextWaiting(circuits: readonly CircuitKey[]): Known | undefined {
     const nowMs = this.#now();
-    for (const priority of PRIORITIES) {
-      const line = this.#waiting[priority];
-      for (let entry = line.first(); entry !== undefined; entry = line.first()) {
-        const known = this.#byNumber(entry.number) as Known;
-        if (entry.expireMs === undefined || entry.expireMs > nowMs) return known;
-        this.#finish(known, { state: "EXPIRED" });
-      }
+    const next = () => this.#waiting.first(circuits);
+    for (let entry = next(); entry !== undefined; entry = next()) {
+      const known = this.#byNumber(entry.number) as Known;
+      if (entry.expireMs === undefined || entry.expireMs > nowMs) return known;
+      this.#finish(known, { state: "EXPIRED" });
     }
     return undefined;
   }
@@ -626,7 +587,6 @@ export class SqliteStore implements JobStore {
   }
 
   #settle(known: Known, settlement: Settlement): Job {
-    this.#runningCount--;
     this.#effects.push(() => this.#letGo(known.number));
     const { attemptsMax } = this.#options;
     const outcome = outcomeOf(known.job, settlement, attemptsMax, this.#now());
@@ -743,7 +703,7 @@ export class SqliteStore implements JobStore {
   }
 
   async queuedOf(owner: string): Promise<number> {
-    return this.#queuedOf.get(owner) ?? 0;
+    return this.#waiting.ofOwner(owner);
   }
 
   #find(reference: JobReference): Known | undefined {
@@ -806,10 +766,6 @@ function knownOf(row: SqlRow, result?: Uint8Array): Known {
     isDead: row.is_dead === 1,
     inputBytes: row.input_bytes as number,
   };
-}
-
-function emptyLines(): Readonly<Record<JobPriority, Line<Waiting>>> {
-  return { HIGH: new Line(), NORMAL: new Line(), LOW: new Line() };
 }
 
 function hasLabels(job: Job, labels: Readonly<Record<string, string>>): boolean {

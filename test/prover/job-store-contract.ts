@@ -14,6 +14,9 @@ export const LIMITS = {
   keepDeadMs: 10_000,
 } as const;
 
+/** The circuit of `newJob`, as a worker names what it can prove. */
+export const PROVABLE = [{ circuitId: "c", zkeySha256: "c0".repeat(32) }] as const;
+
 export interface StoreUnderTest {
   readonly store: JobStore;
   close(): Promise<void>;
@@ -39,7 +42,7 @@ export function jobStoreContract(
     const submit = async (requestId: string, changes: Partial<NewJob> = {}): Promise<Job> =>
       (await store.submit(newJob(requestId, changes))).job;
     const claim = async (): Promise<Claim> => {
-      const claimed = await store.claim();
+      const claimed = await store.claim(PROVABLE);
       expect(claimed).toBeDefined();
       return claimed as Claim;
     };
@@ -168,13 +171,13 @@ export function jobStoreContract(
         const order = [];
         for (let i = 0; i < 4; i++) order.push((await claim()).job.requestId);
         expect(order).toEqual(["high", "normal 1", "normal 2", "low"]);
-        expect(await store.claim()).toBeUndefined();
+        expect(await store.claim(PROVABLE)).toBeUndefined();
       });
 
       it("gives a job to one of many simultaneous claimants", async () => {
         await submit("a");
         await submit("b");
-        const claims = await Promise.all(Array.from({ length: 6 }, () => store.claim()));
+        const claims = await Promise.all(Array.from({ length: 6 }, () => store.claim(PROVABLE)));
         const ids = claims.flatMap((claimed) => claimed?.job.requestId ?? []);
         expect(ids.sort()).toEqual(["a", "b"]);
       });
@@ -192,6 +195,32 @@ export function jobStoreContract(
           queuedBytes: 0,
           runningCount: 1,
         });
+      });
+
+      it("leaves jobs of other circuits and other keys in the line, where they hold up nobody", async () => {
+        const newKey = { circuitId: "c", zkeySha256: "c1".repeat(32) };
+        const other = { circuitId: "d", zkeySha256: "d0".repeat(32) };
+        await submit("new key", { ...newKey, priority: "HIGH" });
+        await submit("other circuit", other);
+        await submit("ours");
+        expect((await claim()).job).toMatchObject({ requestId: "ours", ...PROVABLE[0] });
+        expect(await store.claim(PROVABLE)).toBeUndefined();
+        expect(await store.claim([])).toBeUndefined();
+        expect((await store.claim([newKey]))?.job.requestId).toBe("new key");
+        expect((await store.claim([...PROVABLE, other]))?.job.requestId).toBe("other circuit");
+      });
+
+      it("keeps one line over all circuits: priority first, then age", async () => {
+        const other = { circuitId: "d", zkeySha256: "d0".repeat(32) };
+        await submit("1", other);
+        await submit("2");
+        await submit("3", other);
+        await submit("4", { priority: "HIGH" });
+        const order = [];
+        for (let i = 0; i < 4; i++) {
+          order.push((await store.claim([...PROVABLE, other]))?.job.requestId);
+        }
+        expect(order).toEqual(["4", "1", "2", "3"]);
       });
 
       it("is announced", async () => {
@@ -228,6 +257,7 @@ export function jobStoreContract(
           queuedByPriority: { HIGH: 0, NORMAL: 1, LOW: 0 },
           queuedBytes: INPUT_BYTES,
           runningCount: 1,
+          circuits: [{ ...PROVABLE[0], queuedCount: 1, runningCount: 1 }],
           oldestQueuedMs: waiting.createdMs,
         });
         expect(await store.position(waiting.jobId)).toBe(0);
@@ -238,6 +268,26 @@ export function jobStoreContract(
         await submit("2", { priority: "HIGH" });
         await submit("3", { priority: "LOW" });
         expect((await store.stats()).queuedByPriority).toEqual({ HIGH: 1, NORMAL: 0, LOW: 2 });
+      });
+
+      it("is told for each circuit and key of which a job waits or runs", async () => {
+        const newKey = { circuitId: "c", zkeySha256: "c1".repeat(32) };
+        await submit("1");
+        await submit("2", newKey);
+        await submit("3", newKey);
+        await claim();
+        const { circuits } = await store.stats();
+        const sorted = [...circuits].sort((a, b) => (a.zkeySha256 < b.zkeySha256 ? -1 : 1));
+        expect(sorted).toEqual([
+          { ...PROVABLE[0], queuedCount: 0, runningCount: 1 },
+          { ...newKey, queuedCount: 2, runningCount: 0 },
+        ]);
+        await store.cancel({ owner: "", requestId: "2" });
+        expect((await store.stats()).circuits).toContainEqual({
+          ...newKey,
+          queuedCount: 1,
+          runningCount: 0,
+        });
       });
 
       it("is 0 for a job that does not wait", async () => {
@@ -267,7 +317,7 @@ export function jobStoreContract(
           failure: UNSATISFIABLE,
           attempts: 1,
         });
-        expect(await store.claim()).toBeUndefined();
+        expect(await store.claim(PROVABLE)).toBeUndefined();
       });
 
       it("puts a job back in front after a failure of the service, with its input", async () => {
@@ -286,7 +336,7 @@ export function jobStoreContract(
           failure: LOST,
           attempts: LIMITS.attemptsMax,
         });
-        expect(await store.claim()).toBeUndefined();
+        expect(await store.claim(PROVABLE)).toBeUndefined();
       });
 
       it("puts stopped work back at no attempt's cost", async () => {
@@ -351,7 +401,7 @@ export function jobStoreContract(
       it("ends a waiting job at once", async () => {
         const job = await submit("r");
         expect((await store.cancel({ jobId: job.jobId })).state).toBe("CANCELLED");
-        expect(await store.claim()).toBeUndefined();
+        expect(await store.claim(PROVABLE)).toBeUndefined();
       });
 
       it("revokes the claim of a running job, which ends CANCELLED", async () => {
@@ -361,7 +411,7 @@ export function jobStoreContract(
         expect(revoked.reason).toBe("cancelled");
         await store.settle(lease, { kind: "stopped" });
         expect(await stateOf(job.jobId)).toBe("CANCELLED");
-        expect(await store.claim()).toBeUndefined();
+        expect(await store.claim(PROVABLE)).toBeUndefined();
       });
 
       it("wins over a proof that was ready first", async () => {
@@ -409,7 +459,7 @@ export function jobStoreContract(
       it("keeps a waiting job from being claimed, also before it is swept", async () => {
         const job = await submit("r", { expireMs: nowMs + 10 });
         nowMs += 10;
-        expect(await store.claim()).toBeUndefined();
+        expect(await store.claim(PROVABLE)).toBeUndefined();
         expect(await stateOf(job.jobId)).toBe("EXPIRED");
       });
 
@@ -685,7 +735,7 @@ export function newJob(requestId: string, changes: Partial<NewJob> = {}): NewJob
   return {
     owner: "",
     requestId,
-    circuitId: "c",
+    ...PROVABLE[0],
     inputKind: "JSON",
     contentSha256: "content",
     priority: "NORMAL",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { JobState } from "../../gen/prover/v1/job_pb.ts";
 import type { JobStage } from "../../prover/job.ts";
-import type { Lease, Settlement } from "../../prover/job-store.ts";
+import type { CircuitKey, Lease, Settlement } from "../../prover/job-store.ts";
 import { MemoryStore } from "../../prover/stores/memory.ts";
 import { productRequest, startTestServer } from "./test-server.ts";
 
@@ -21,9 +21,9 @@ class FarStore extends MemoryStore {
   heartbeatsToLose = 0;
   claimsToLose = 0;
 
-  override async claim() {
+  override async claim(circuits: readonly CircuitKey[]) {
     if (this.claimsToLose-- > 0) throw new Error("the store is away");
-    return super.claim();
+    return super.claim(circuits);
   }
 
   override async heartbeat(lease: Lease, stage: JobStage, percent: number) {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Line } from "../../prover/stores/line.ts";
 import { MemoryStore } from "../../prover/stores/memory.ts";
-import { jobStoreContract, LIMITS } from "./job-store-contract.ts";
+import { jobStoreContract, LIMITS, PROVABLE } from "./job-store-contract.ts";
 
 jobStoreContract("memory", async (now) => ({
   store: new MemoryStore(LIMITS, { now }),
@@ -17,7 +17,7 @@ describe("job store / memory", () => {
       await store.submit({
         owner: "",
         requestId: "r",
-        circuitId: "c",
+        ...PROVABLE[0],
         inputKind: "WTNS",
         contentSha256: "content",
         priority: "NORMAL",
@@ -28,7 +28,7 @@ describe("job store / memory", () => {
       });
       if (end === "cancel") await store.cancel({ owner: "", requestId: "r" });
       else {
-        const claim = await store.claim();
+        const claim = await store.claim(PROVABLE);
         expect(claim?.input.bytes).toEqual(Uint8Array.of(1, 2, 3));
         const failure = { reason: "INPUT_MALFORMED", message: "", retryable: false };
         await store.settle(

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openStore } from "../../prover/stores/open.ts";
 import { SqliteStore } from "../../prover/stores/sqlite.ts";
 import type { StoreLimits } from "../../prover/stores/transition.ts";
-import { jobStoreContract, LIMITS, newJob } from "./job-store-contract.ts";
+import { jobStoreContract, LIMITS, newJob, PROVABLE } from "./job-store-contract.ts";
 
 jobStoreContract("sqlite", async (now) => {
   const dir = await mkdtemp(join(tmpdir(), "jobs-"));
@@ -49,7 +49,7 @@ describe("job store / sqlite, over the life of its file", () => {
     await store.submit(newJob("first", { input: input() }));
     await store.submit(newJob("second", { labels: { block: "7" }, expireMs: 9e15 }));
     await store.submit(newJob("done", { priority: "HIGH" }));
-    const claim = await store.claim();
+    const claim = await store.claim(PROVABLE);
     await store.heartbeat(claim?.lease as never, "PROVING", 30);
     await store.settle(claim?.lease as never, { kind: "succeeded", result: Uint8Array.of(7) });
     const ids = ["low", "first", "second", "done"];
@@ -70,7 +70,7 @@ describe("job store / sqlite, over the life of its file", () => {
     }
     expect(events).toEqual(["RUNNING", "RUNNING", "SUCCEEDED"]);
     const order = [];
-    for (let i = 0; i < 3; i++) order.push(await store.claim());
+    for (let i = 0; i < 3; i++) order.push(await store.claim(PROVABLE));
     expect(order.map((claimed) => claimed?.job.requestId)).toEqual(["first", "second", "low"]);
     expect(order[0]?.input).toEqual(input());
     expect(await store.submit(newJob("done"))).toMatchObject({ created: false });
@@ -80,10 +80,10 @@ describe("job store / sqlite, over the life of its file", () => {
     let store = await reopen();
     await store.submit(newJob("running"));
     await store.submit(newJob("waiting"));
-    const late = await store.claim();
+    const late = await store.claim(PROVABLE);
     store = await reopen();
     expect(await store.stats()).toMatchObject({ queuedCount: 2, runningCount: 0 });
-    const again = await store.claim();
+    const again = await store.claim(PROVABLE);
     expect(again?.job).toMatchObject({ requestId: "running", attempts: 2 });
     const settlement = { kind: "succeeded", result: Uint8Array.of(1) } as const;
     expect(await store.settle(late?.lease as never, settlement)).toBeUndefined();
@@ -99,7 +99,7 @@ describe("job store / sqlite, over the life of its file", () => {
   it("resumes a stream that another process began", async () => {
     let store = await reopen();
     await store.submit(newJob("r"));
-    const claim = await store.claim();
+    const claim = await store.claim(PROVABLE);
     for (let percent = 1; percent < 9; percent++) {
       await store.heartbeat(claim?.lease as never, "PROVING", percent);
     }
@@ -141,13 +141,13 @@ describe("job store / sqlite, over the life of its file", () => {
       if (end === "cancel") await store.cancel({ owner: "", requestId: end });
       else if (end === "expire") await new Promise((resolve) => setTimeout(resolve, 60));
       else {
-        const { lease } = (await store.claim()) as never;
+        const { lease } = (await store.claim(PROVABLE)) as never;
         const failure = { reason: "X", message: "", retryable: end === "purge" };
         if (end === "succeed")
           await store.settle(lease, { kind: "succeeded", result: Uint8Array.of(1) });
         else await store.settle(lease, { kind: "failed", failure });
         if (end === "purge") {
-          const again = (await store.claim()) as never as { lease: never };
+          const again = (await store.claim(PROVABLE)) as never as { lease: never };
           await store.settle(again.lease, { kind: "failed", failure });
           await store.sweep();
           // A dead letter: its input is kept.
