@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   create,
   type DescMethod,
@@ -6,29 +5,23 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
+import { type CallOptions, CallScope } from "./call-scope.ts";
+import { type ChannelOptions, openChannel } from "./channel.ts";
 import { ProverClientError } from "./client-error.ts";
 import { methodDefinition } from "./grpc.ts";
-import { decodeServiceError } from "./status.ts";
+import { Patience } from "./patience.ts";
+import { type DecodedStatus, decodeServiceError } from "./status.ts";
 
-export interface CallerOptions {
-  /** host:port, or any other target that grpc-js takes. With TLS a host name: Node takes no IP address. */
-  readonly address: string;
-  /** The bytes of PEM files. Absent: plaintext. */
-  readonly tls?: {
-    /** Absent: the system's authorities. */
-    readonly ca?: Uint8Array;
-    readonly cert?: Uint8Array;
-    readonly key?: Uint8Array;
-  };
-  /** Deadline of each call that is not a stream. */
+export type { CallOptions } from "./call-scope.ts";
+
+export interface CallerOptions extends ChannelOptions {
+  /** Deadline in milliseconds of each attempt of a call that is not a stream. 30 s unless given. */
   readonly callMs?: number;
-  /** How long to go on repeating a call that may end well later. 0: never repeat. */
+  /**
+   * How long, in milliseconds from its first failure on, a call is repeated that may end well later:
+   * 10 s unless given, 0 for never. An attempt that has begun by then is not cut short.
+   */
   readonly patienceMs?: number;
-}
-
-export interface CallOptions {
-  /** Aborting ends the call with CANCELLED. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 type Request<M extends DescMethod> = MessageInitShape<M["input"]>;
@@ -36,28 +29,17 @@ type Response<M extends DescMethod> = MessageShape<M["output"]>;
 
 const CALL_MS = 30_000;
 const PATIENCE_MS = 10_000;
-const BACKOFF_FIRST_MS = 100;
-const BACKOFF_MAX_MS = 5_000;
-/** Answers are small but for proofs; the default of 4 MiB would do, an explicit one is documented. */
-const RECEIVE_MAX_BYTES = 16 * 1024 * 1024;
-const KEEPALIVE_MS = 30_000;
 
 /** Calls methods of protobuf-es services, repeats what may be repeated, and decodes rich errors. */
 export class Caller {
   readonly #client: grpc.Client;
   readonly #callMs: number;
   readonly #patienceMs: number;
+  readonly #scopes = new Set<CallScope>();
+  #isClosed = false;
 
-  constructor({ address, tls, callMs = CALL_MS, patienceMs = PATIENCE_MS }: CallerOptions) {
-    const credentials =
-      tls === undefined
-        ? grpc.credentials.createInsecure()
-        : grpc.credentials.createSsl(buffer(tls.ca), buffer(tls.key), buffer(tls.cert));
-    this.#client = new grpc.Client(address, credentials, {
-      "grpc.max_receive_message_length": RECEIVE_MAX_BYTES,
-      "grpc.keepalive_time_ms": KEEPALIVE_MS,
-      "grpc.max_reconnect_backoff_ms": BACKOFF_MAX_MS,
-    });
+  constructor({ callMs = CALL_MS, patienceMs = PATIENCE_MS, ...channel }: CallerOptions) {
+    this.#client = openChannel(channel);
     this.#callMs = callMs;
     this.#patienceMs = patienceMs;
   }
@@ -71,57 +53,78 @@ export class Caller {
   async unary<M extends DescMethod>(
     method: M,
     request: Request<M>,
-    { signal, extraMs = 0 }: CallOptions & { readonly extraMs?: number } = {},
+    { extraMs = 0, ...options }: CallOptions & { readonly extraMs?: number } = {},
   ): Promise<Response<M>> {
-    const patience = this.patience(signal);
-    while (true) {
-      try {
-        return await this.#once(method, request, extraMs, signal);
-      } catch (error) {
-        await patience.after(error);
+    const scope = this.scope(options);
+    const patience = this.patience(scope);
+    try {
+      while (true) {
+        try {
+          return await this.#once(method, request, extraMs, scope);
+        } catch (error) {
+          await patience.after(error);
+        }
       }
+    } finally {
+      scope.end();
     }
   }
 
   /**
    * One server stream, not repeated.
    *
+   * @param options.onOpen  called when the server has taken the call, before the first message.
    * @throws ProverClientError
    */
   async *stream<M extends DescMethod>(
     method: M,
     request: Request<M>,
-    { signal }: CallOptions = {},
+    { onOpen, ...options }: CallOptions & { readonly onOpen?: () => void } = {},
   ): AsyncGenerator<Response<M>> {
-    throwIfAborted(signal);
-    const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
-    const message = create(method.input, request);
-    const call = this.#client.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      message,
-    );
-    const cancel = () => call.cancel();
-    signal?.addEventListener("abort", cancel);
+    const scope = this.scope(options);
+    let call: grpc.ClientReadableStream<unknown> | undefined;
+    const cancel = () => call?.cancel();
+    scope.signal.addEventListener("abort", cancel);
     try {
+      scope.throwIfOver();
+      const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+      const message = create(method.input, request);
+      call = this.#client.makeServerStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        message,
+      );
+      if (onOpen !== undefined) call.once("metadata", onOpen);
       for await (const response of call) yield response as Response<M>;
     } catch (caught) {
-      throwIfAborted(signal);
+      scope.throwIfOver();
       throw decode(caught);
     } finally {
-      signal?.removeEventListener("abort", cancel);
+      scope.signal.removeEventListener("abort", cancel);
+      scope.end();
       // Leaving early must end the call; after its end this does nothing.
-      call.cancel();
+      cancel();
     }
   }
 
-  /** A new allowance of time for repetitions. */
-  patience(signal: AbortSignal | undefined): Patience {
-    return new Patience(this.#patienceMs, signal);
+  /** For a call that is made of several; end it. It is over when this client is closed. */
+  scope(options: CallOptions): CallScope {
+    const scope = new CallScope(options, () => this.#scopes.delete(scope));
+    this.#scopes.add(scope);
+    if (this.#isClosed) scope.stop(closed());
+    return scope;
   }
 
+  /** A new allowance of time for repetitions. */
+  patience(scope: CallScope): Patience {
+    return new Patience(this.#patienceMs, scope);
+  }
+
+  /** Ends open calls with CANCELLED and closes the connection; nothing of it keeps a process alive. */
   close(): void {
+    this.#isClosed = true;
+    for (const scope of this.#scopes) scope.stop(closed());
     this.#client.close();
   }
 
@@ -129,12 +132,12 @@ export class Caller {
     method: M,
     request: Request<M>,
     extraMs: number,
-    signal: AbortSignal | undefined,
+    scope: CallScope,
   ): Promise<Response<M>> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
     const message = create(method.input, request);
     return new Promise((resolve, reject) => {
-      throwIfAborted(signal);
+      scope.throwIfOver();
       const cancel = () => call.cancel();
       const call = this.#client.makeUnaryRequest(
         path,
@@ -143,60 +146,37 @@ export class Caller {
         message,
         { deadline: Date.now() + this.#callMs + extraMs },
         (error, response) => {
-          signal?.removeEventListener("abort", cancel);
+          scope.signal.removeEventListener("abort", cancel);
           if (error === null) resolve(response as Response<M>);
-          else reject(signal?.aborted ? aborted(signal) : decode(error));
+          else reject(scope.signal.aborted ? scope.signal.reason : decode(error));
         },
       );
-      signal?.addEventListener("abort", cancel);
+      scope.signal.addEventListener("abort", cancel);
     });
   }
 }
 
-/** Decides whether a failed call is repeated, and waits before it is. */
-export class Patience {
-  readonly #ms: number;
-  readonly #signal: AbortSignal | undefined;
-  #startedMs = Date.now();
-  #failures = 0;
-
-  constructor(ms: number, signal: AbortSignal | undefined) {
-    this.#ms = ms;
-    this.#signal = signal;
-  }
-
-  /** After a success: the next failure starts a new allowance. */
-  renew(): void {
-    this.#failures = 0;
-  }
-
-  /** Returns when it is time to repeat. @throws the error if it is not to be repeated. */
-  async after(error: unknown): Promise<void> {
-    if (!(error instanceof ProverClientError) || !error.isTransient) throw error;
-    if (this.#failures === 0) this.#startedMs = Date.now();
-    const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.#failures++);
-    // Spread over 50 to 150 %, so that callers who were refused together do not come back together.
-    const pauseMs = Math.max(error.retryAfterMs ?? 0, backoffMs * (0.5 + Math.random()));
-    if (Date.now() + pauseMs - this.#startedMs > this.#ms) throw error;
-    await sleep(pauseMs, undefined, { signal: this.#signal }).catch(() => {});
-    throwIfAborted(this.#signal);
-  }
-}
-
-/** grpc-js insists on Node's own class. */
-const buffer = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes);
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw aborted(signal);
-}
-
-function aborted(signal: AbortSignal): ProverClientError {
-  return new ProverClientError("CANCELLED", "the call was cancelled on this side", {
-    cause: signal.reason,
-  });
+function closed(): ProverClientError {
+  return new ProverClientError("CANCELLED", "the client was closed");
 }
 
 function decode(caught: unknown): unknown {
   if (!(caught instanceof Error) || !("code" in caught) || !("details" in caught)) return caught;
-  return ProverClientError.fromStatus(decodeServiceError(caught as grpc.ServiceError), caught);
+  const decoded = decodeServiceError(caught as grpc.ServiceError);
+  return ProverClientError.fromStatus(isBroken(decoded) ? brokenOff(decoded) : decoded, caught);
+}
+
+/**
+ * What grpc-js says of a stream that was reset without a status. It has no code of its own for that:
+ * some of these are INTERNAL, and too many resets on one connection end all of its calls that way.
+ */
+const RESET = /^Received RST_STREAM|^Bandwidth exhausted or memory limit exceeded/;
+
+/** Whether the connection failed, or what stands between, and not the call. Not asked about own cancellations. */
+function isBroken({ grpc: code, message, reason }: DecodedStatus): boolean {
+  return code === grpc.status.CANCELLED || (reason === undefined && RESET.test(message));
+}
+
+function brokenOff(decoded: DecodedStatus): DecodedStatus {
+  return { ...decoded, grpc: grpc.status.UNAVAILABLE, reason: undefined };
 }

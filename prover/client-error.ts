@@ -77,11 +77,15 @@ export class ProverClientError extends Error {
   }
 
   /**
-   * Whether the same call may end well later. RESOURCE_EXHAUSTED counts only with a retry delay:
-   * without one it says that a message is too large, which repeating does not change.
+   * Whether the same call may end well later: the server was away, the connection broke, or time ran
+   * out. Not for a job that has ended, which stays as it is under its request id. RESOURCE_EXHAUSTED
+   * counts only with a retry delay: without one it says that a message is too large, which repeating
+   * does not change.
    */
   get isTransient(): boolean {
+    if (this.job !== undefined) return false;
     if (this.code === "RESOURCE_EXHAUSTED") return this.retryAfterMs !== undefined;
+    if (this.code === "DEADLINE_EXCEEDED") return this.reason === undefined;
     return this.code === "UNAVAILABLE";
   }
 }

@@ -33,6 +33,7 @@ import {
 } from "../gen/prover/v1/prover_pb.ts";
 import { fromBytesBE } from "../worker/field.ts";
 import { encodeBatch } from "./batch-encoder.ts";
+import type { CallScope } from "./call-scope.ts";
 import { Caller, type CallerOptions, type CallOptions } from "./caller.ts";
 import { ProverClientError } from "./client-error.ts";
 
@@ -68,12 +69,22 @@ const FINAL_STATES: readonly JobState[] = [
   JobState.EXPIRED,
 ];
 
+/** What `prove` and `wait` take. */
+export type WaitOptions = CallOptions & { readonly onEvent?: (event: JobEvent) => void };
+
 /** Longest wait of one GetProof call; longer waits are made of several. */
 const POLL_MS = 60_000;
 
+/** How long `prove`, once aborted, goes on for the sake of cancelling its job. */
+const ABANDON_MS = 5_000;
+
+/** A server that forgets a job more often than this has a fault which repeating would hide. */
+const SUBMISSIONS_MAX = 4;
+
 /**
- * Repeats calls that fail with UNAVAILABLE, or with RESOURCE_EXHAUSTED and a retry delay, for
- * `patienceMs`; a broken stream goes on where it broke. Every method throws ProverClientError.
+ * Repeats calls that may end well later (`ProverClientError.isTransient`) for `patienceMs`, with
+ * growing pauses; a broken stream goes on where it broke. A submission is repeated under its request
+ * id and makes no second job. Every method throws ProverClientError.
  */
 export class ProverClient {
   readonly #caller: Caller;
@@ -98,35 +109,46 @@ export class ProverClient {
   }
 
   /**
-   * Queues a proof and waits for it, over lost connections.
+   * Queues a proof and waits for it, over lost connections and restarts of the server. A server that
+   * comes back without the job gets it again, under the same request id.
    *
    * @param options.onEvent  hears of every event, snapshots included.
-   * @param options.signal  aborting cancels the job, too.
+   * @param options.signal  aborting cancels the job, too, for which it may take some seconds.
+   * @param options.timeoutMs  ends the waiting only: the job goes on, and calling again finds it.
    * @throws ProverClientError with `job` if the job ends without a proof.
    */
-  async prove(
-    request: SubmitRequest,
-    options: CallOptions & { readonly onEvent?: (event: JobEvent) => void } = {},
-  ): Promise<ProvedJob> {
-    const { job } = await this.submit(request, options);
-    const { jobId } = present(job, "job");
+  async prove(request: SubmitRequest, options: WaitOptions = {}): Promise<ProvedJob> {
+    const scope = this.#caller.scope(options);
+    let name: JobName | undefined;
     try {
-      return await this.wait({ jobId }, options);
+      for (let submissions = 1; ; submissions++) {
+        const { job } = await this.#submitToEnd(request, scope, options.signal);
+        name = { jobId: present(job, "job").jobId };
+        scope.throwIfOver();
+        try {
+          return await this.wait(name, { ...options, signal: scope.signal });
+        } catch (error) {
+          const isForgotten = error instanceof ProverClientError && error.reason === "JOB_UNKNOWN";
+          if (!isForgotten || submissions === SUBMISSIONS_MAX) throw error;
+        }
+      }
     } catch (error) {
-      if (options.signal?.aborted) await this.cancel({ jobId }).catch(() => {});
+      if (name !== undefined && options.signal?.aborted) {
+        await this.cancel(name, { timeoutMs: ABANDON_MS }).catch(() => {});
+      }
       throw error;
+    } finally {
+      scope.end();
     }
   }
 
   /**
-   * Waits for a job's proof.
+   * Waits for a job's proof, over lost connections.
    *
+   * @param options.timeoutMs  ends the waiting only.
    * @throws ProverClientError with `job` if the job ends without a proof.
    */
-  async wait(
-    name: JobName,
-    options: CallOptions & { readonly onEvent?: (event: JobEvent) => void } = {},
-  ): Promise<ProvedJob> {
+  async wait(name: JobName, options: WaitOptions = {}): Promise<ProvedJob> {
     let job: Job | undefined;
     for await (const event of this.watch(name, options)) {
       options.onEvent?.(event);
@@ -135,32 +157,47 @@ export class ProverClient {
     return proved(present(job, "job"));
   }
 
-  /** A job's events up to its final state, over lost connections, none twice. */
+  /**
+   * A job's events up to its final state, over lost connections: none twice, and none left out that
+   * the service still has (the last 64; whoever is further behind gets a snapshot). Leaving the loop
+   * ends the stream and leaves the job.
+   *
+   * @param options.afterSequence  the last one that the caller has seen. Such a number belongs to a
+   *   job: name it by `jobId`.
+   */
   async *watch(
     name: JobName,
-    { signal, afterSequence = 0n }: CallOptions & { readonly afterSequence?: bigint } = {},
+    { afterSequence = 0n, ...options }: CallOptions & { readonly afterSequence?: bigint } = {},
   ): AsyncGenerator<JobEvent> {
-    const patience = this.#caller.patience(signal);
+    const scope = this.#caller.scope(options);
+    const patience = this.#caller.patience(scope);
     let reference = referenceOf(name);
     let seen = afterSequence;
-    while (true) {
-      try {
-        const request = { reference, afterSequence: seen };
-        const stream = this.#caller.stream(ProverService.method.watchProof, request, { signal });
-        for await (const { event } of stream) {
-          const { job, sequence } = present(event, "event");
-          const { jobId, state } = present(job, "event.job");
-          patience.renew();
-          // A request id may come to stand for another job; sequences belong to this one.
-          reference = { case: "jobId", value: jobId };
-          seen = sequence;
-          yield event as JobEvent;
-          if (isFinal(state)) return;
+    try {
+      while (true) {
+        try {
+          const request = { reference, afterSequence: seen };
+          const stream = this.#caller.stream(ProverService.method.watchProof, request, {
+            signal: scope.signal,
+            onOpen: () => patience.opened(),
+          });
+          for await (const { event } of stream) {
+            const { job, sequence } = present(event, "event");
+            const { jobId, state } = present(job, "event.job");
+            patience.renew();
+            // A request id may come to stand for another job; sequences belong to this one.
+            reference = { case: "jobId", value: jobId };
+            seen = sequence;
+            yield event as JobEvent;
+            if (isFinal(state)) return;
+          }
+          throw new ProverClientError("UNAVAILABLE", "the stream ended before the job did");
+        } catch (error) {
+          await patience.after(error);
         }
-        throw new ProverClientError("UNAVAILABLE", "the stream ended before the job did");
-      } catch (error) {
-        await patience.after(resumable(error, signal));
       }
+    } finally {
+      scope.end();
     }
   }
 
@@ -171,18 +208,23 @@ export class ProverClient {
    */
   async get(
     name: JobName,
-    { signal, waitMs = 0 }: CallOptions & { readonly waitMs?: number } = {},
+    { waitMs = 0, ...options }: CallOptions & { readonly waitMs?: number } = {},
   ): Promise<Job> {
-    const untilMs = Date.now() + waitMs;
-    while (true) {
-      const leftMs = Math.max(0, untilMs - Date.now());
-      const pollMs = Math.min(POLL_MS, leftMs);
-      const { job } = await this.#caller.unary(
-        ProverService.method.getProof,
-        { reference: referenceOf(name), wait: durationFromMs(pollMs) },
-        { signal, extraMs: pollMs },
-      );
-      if (leftMs <= pollMs || isFinal(present(job, "job").state)) return present(job, "job");
+    const scope = this.#caller.scope(options);
+    const untilMs = performance.now() + waitMs;
+    try {
+      while (true) {
+        const leftMs = Math.max(0, Math.ceil(untilMs - performance.now()));
+        const pollMs = Math.min(POLL_MS, leftMs);
+        const { job } = await this.#caller.unary(
+          ProverService.method.getProof,
+          { reference: referenceOf(name), wait: durationFromMs(pollMs) },
+          { signal: scope.signal, extraMs: pollMs },
+        );
+        if (leftMs <= pollMs || isFinal(present(job, "job").state)) return present(job, "job");
+      }
+    } finally {
+      scope.end();
     }
   }
 
@@ -223,8 +265,41 @@ export class ProverClient {
     return this.#caller.unary(ProverService.method.getServerInfo, {}, options);
   }
 
+  /**
+   * Ends open calls with CANCELLED and closes the connection; jobs go on. Nothing of the client keeps
+   * the process alive then, and later calls fail with CANCELLED. Idempotent.
+   */
   close(): void {
     this.#caller.close();
+  }
+
+  /**
+   * Submits for somebody who may give up meanwhile. An abandoned call may have made a job that nobody
+   * knows the name of, so that its answer is waited for, within reason.
+   */
+  async #submitToEnd(
+    request: SubmitRequest,
+    scope: CallScope,
+    abandoned: AbortSignal | undefined,
+  ): Promise<SubmitProofResponse> {
+    scope.throwIfOver();
+    const leave = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const onOver = () => {
+      const reason: unknown = scope.signal.reason;
+      if (abandoned?.aborted) timer = setTimeout(() => leave.abort(reason), ABANDON_MS);
+      else leave.abort(reason);
+    };
+    scope.signal.addEventListener("abort", onOver);
+    try {
+      return await this.submit(request, { signal: leave.signal });
+    } catch (error) {
+      scope.throwIfOver();
+      throw error;
+    } finally {
+      scope.signal.removeEventListener("abort", onOver);
+      clearTimeout(timer);
+    }
   }
 }
 
@@ -253,14 +328,6 @@ export function referenceOf(name: JobName) {
   return "jobId" in name
     ? { case: "jobId" as const, value: name.jobId }
     : { case: "requestId" as const, value: name.requestId };
-}
-
-/** A stream that the other side reset was not cancelled by us: the connection is gone. */
-function resumable(error: unknown, signal: AbortSignal | undefined): unknown {
-  const isReset =
-    error instanceof ProverClientError && error.code === "CANCELLED" && !signal?.aborted;
-  if (!isReset) return error;
-  return new ProverClientError("UNAVAILABLE", error.message, { cause: error });
 }
 
 function present<T>(value: T | undefined, field: string): T {

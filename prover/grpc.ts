@@ -12,7 +12,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { create, fromBinary, isMessage, toBinary } from "@bufbuild/protobuf";
-import type * as grpc from "@grpc/grpc-js";
+import * as grpc from "@grpc/grpc-js";
 import { ProverError } from "./errors.ts";
 import { checkFieldBudget, FieldBudgetError } from "./field-budget.ts";
 import { toServiceError } from "./status.ts";
@@ -154,6 +154,8 @@ function streamAdapter(
     const open = openCall(method, call, report);
     try {
       const { signal } = open.context;
+      // A stream may have nothing to say for long: its caller learns at once that the call was taken.
+      call.sendMetadata(new grpc.Metadata());
       for await (const message of handler(wellFormed(call.request), open.context)) {
         if (signal.aborted) break;
         // A slow reader must slow the handler down, or its messages pile up here.

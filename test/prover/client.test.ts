@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JobStage, JobState } from "../../gen/prover/v1/job_pb.ts";
 import { ProverClient } from "../../prover/client.ts";
@@ -11,53 +10,13 @@ import {
   stubbornRequest,
   type TestServer,
 } from "./test-server.ts";
+import { Wire } from "./wire.ts";
 
 let under: TestServer;
 beforeAll(async () => {
   under = await startTestServer();
 });
 afterAll(() => under[Symbol.asyncDispose]());
-
-/** A wire between client and server that can be cut. */
-class Wire implements AsyncDisposable {
-  readonly #sockets = new Set<Socket>();
-  readonly #server: Server;
-
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  static async to(port: number): Promise<Wire> {
-    const server = createServer();
-    const wire = new Wire(server);
-    server.on("connection", (near) => {
-      const far = connect(port, "127.0.0.1");
-      for (const socket of [near, far]) {
-        wire.#sockets.add(socket);
-        socket.on("error", () => {});
-        socket.on("close", () => wire.cut());
-      }
-      near.pipe(far).pipe(near);
-    });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    return wire;
-  }
-
-  get address(): string {
-    return `127.0.0.1:${(this.#server.address() as { port: number }).port}`;
-  }
-
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#sockets.clear();
-  }
-
-  async [Symbol.asyncDispose]() {
-    this.cut();
-    this.#server.close();
-  }
-}
 
 describe("prover / client", () => {
   it("resumes a watch over cut connections, without loss or repetition", async () => {
