@@ -8,6 +8,10 @@ import { writePlots } from "./report/plots.ts";
 import type { BenchResult } from "./report/result.ts";
 import { summary } from "./report/summary.ts";
 import { runBench } from "./run.ts";
+import { parseServiceOptions, SERVICE_USAGE } from "./service/options.ts";
+import type { ServiceResult } from "./service/result.ts";
+import { runService } from "./service/run.ts";
+import { serviceSummary } from "./service/summary.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -15,7 +19,9 @@ const LOG_EVERY_MS = 5_000;
 
 async function main(words: readonly string[]): Promise<number> {
   const progress = unhurried(createProgress(process.stderr), process.stderr.isTTY === true);
+  const usage = words[0] === "service" ? SERVICE_USAGE : USAGE;
   try {
+    if (words[0] === "service") return await benchService(words.slice(1), progress);
     const options = parseOptions(words);
     if (options === undefined) {
       process.stdout.write(USAGE);
@@ -28,7 +34,7 @@ async function main(words: readonly string[]): Promise<number> {
     process.stdout.write(`${summary(result)}\n\n`);
     const dir =
       options.outDir ?? join(root, options.isQuick ? "build/bench/results" : "bench/results");
-    await writeResult(dir, result);
+    await writeResult(dir, "", result);
     process.stdout.write(`written to ${dir}\n`);
     if (options.outDir === undefined && !options.isQuick) {
       await writePlots(join(root, "docs/plots"), result);
@@ -38,9 +44,24 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     progress.end();
     if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\n\n${USAGE}`);
+    process.stderr.write(`${error.message}\n\n${usage}`);
     return 2;
   }
+}
+
+async function benchService(words: readonly string[], progress: Progress): Promise<number> {
+  const options = parseServiceOptions(words);
+  if (options === undefined) {
+    process.stdout.write(SERVICE_USAGE);
+    return 0;
+  }
+  const result = await runService(options, (text, done) => progress.update(text, done));
+  progress.end();
+  process.stdout.write(`${serviceSummary(result)}\n\n`);
+  const dir = join(root, options.isQuick ? "build/bench/results" : "bench/results");
+  await writeResult(options.outDir ?? dir, "service-", result);
+  process.stdout.write(`written to ${options.outDir ?? dir}\n`);
+  return 0;
 }
 
 /** Without a terminal every text is a line that stays: one in a while is enough. */
@@ -58,12 +79,16 @@ function unhurried(progress: Progress, isTerminal: boolean): Progress {
 }
 
 /** One file for each run, kept, and a copy of the latest one under a fixed name. */
-async function writeResult(dir: string, result: BenchResult): Promise<void> {
+async function writeResult(
+  dir: string,
+  prefix: "" | "service-",
+  result: BenchResult | ServiceResult,
+): Promise<void> {
   await mkdir(dir, { recursive: true });
   const text = Buffer.from(`${JSON.stringify(result, null, 1)}\n`);
-  const name = `${result.startedAt.slice(0, 10)}-${result.commit.id}.json`;
+  const name = `${prefix}${result.startedAt.slice(0, 10)}-${result.commit.id}.json`;
   await writeWhole(join(dir, name), [text]);
-  await writeWhole(join(dir, "latest.json"), [text]);
+  await writeWhole(join(dir, `${prefix}latest.json`), [text]);
 }
 
 process.exitCode = await main(process.argv.slice(2));

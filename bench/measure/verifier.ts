@@ -7,6 +7,9 @@ import { ContenderError } from "../contenders/contender.ts";
 import type { ProvedMessage } from "../contenders/message.ts";
 import type { Fixture } from "../fixtures/fixture.ts";
 
+/** What a proof is of. */
+type Proven = Pick<Fixture, "id" | "wtnsPath" | "verificationKeyPath">;
+
 interface Statement {
   readonly verificationKey: { readonly nPublic: number };
   /** The witness's own public signals: a valid proof of something else does not count. */
@@ -23,7 +26,10 @@ export class Verifier {
   }
 
   /** @throws ContenderError if the proof is not a valid one of the fixture's statement. */
-  async check(fixture: Fixture, { proof, publicSignals }: ProvedMessage): Promise<void> {
+  async check(
+    fixture: Proven,
+    { proof, publicSignals }: Pick<ProvedMessage, "proof" | "publicSignals">,
+  ): Promise<void> {
     const { verificationKey, publicSignals: expected } = await this.#statementOf(fixture);
     if (JSON.stringify(publicSignals) !== JSON.stringify(expected)) {
       throw new ContenderError("made a proof with other public signals than the witness has");
@@ -43,7 +49,7 @@ export class Verifier {
     await curve?.terminate();
   }
 
-  async #statementOf(fixture: Fixture): Promise<Statement> {
+  async #statementOf(fixture: Proven): Promise<Statement> {
     const known = this.#statements.get(fixture.id);
     if (known !== undefined) return known;
     const verificationKey = JSON.parse(await readFile(fixture.verificationKeyPath, "utf8"));
