@@ -52,6 +52,11 @@ export const OPTIONS = {
     availableParallelism(),
     "proofs computed at the same time; a thread without a job helps with another one's",
   ),
+  PROVER_NICE: option(
+    between(0, 19),
+    5,
+    "how much threads that prove give way to those that callers wait for, as in nice(1); Linux only",
+  ),
   PROVER_KEYS_MAX: option(
     between(1, 1_000),
     4,

@@ -14,6 +14,8 @@ import { threadError } from "./thread-slot.ts";
 
 export interface PoolOptions extends KeyRingOptions {
   readonly threads: number;
+  /** How much they give way to the threads that callers wait for, 0 to 19. */
+  readonly nice: number;
 }
 
 /** A task names its key by its file. */
@@ -30,7 +32,7 @@ export class WorkerPool {
   readonly #team: Team;
 
   constructor(options: PoolOptions, { engine }: { readonly engine: ChosenEngine }) {
-    const team = new Team(options.threads, engine.data);
+    const team = new Team(options.threads, { ...engine.data, niceness: options.nice });
     const keys = engine.data.engine === "wasm" ? new KeyRing(options, { team }) : undefined;
     this.#team = team;
     this.slots = team.members.map((member) => new WorkerSlot(member, keys));

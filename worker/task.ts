@@ -15,7 +15,12 @@ import type { Program } from "./kernels/scalar/program.ts";
 import type { Proof } from "./proof.ts";
 
 /** What a thread is started with (`task-thread.ts`). On its own it chooses an engine by itself. */
-export type ThreadData =
+export type ThreadData = EngineData & {
+  /** How much it gives way to other threads, 0 to 19 (`priority.ts`); 0 when left out. */
+  readonly niceness?: number;
+};
+
+type EngineData =
   | { readonly engine: Exclude<EngineName, "wasm"> }
   /** Compiled in another thread: V8's flags for it reach the whole process. */
   | { readonly engine: "wasm"; readonly kernels: CompiledKernels; readonly program: Program };

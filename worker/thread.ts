@@ -15,6 +15,7 @@ import { WorkError } from "./errors.ts";
 import { ELEMENT_BYTES } from "./field.ts";
 import { type ProvingKey, prove, verify } from "./groth16.ts";
 import { Tower } from "./kernels/tower.ts";
+import { giveWay } from "./priority.ts";
 import { ProofVerifier } from "./proof-verifier.ts";
 import { parseR1cs } from "./r1cs.ts";
 import {
@@ -97,8 +98,10 @@ async function dispatch(task: Task): Promise<ResultOf<Task>> {
 const DONE: DoneResult = { kind: "done" };
 
 async function openThread(): Promise<Thread> {
+  const data = (workerData as { data?: ThreadData } | null)?.data;
+  giveWay(data?.niceness ?? 0);
   try {
-    const engine = await chosenEngine((workerData as { data?: ThreadData } | null)?.data);
+    const engine = await chosenEngine(data);
     return { engine, keys: new ResidentKeys(engine) };
   } catch (error) {
     opened = undefined;
