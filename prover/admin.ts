@@ -3,6 +3,7 @@ import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Logger } from "pino";
 import { type AdminService, WorkerSchema } from "../gen/prover/v1/admin_pb.ts";
 import { JobStage as ProtoStage } from "../gen/prover/v1/job_pb.ts";
+import { ProverError } from "./errors.ts";
 import type { Handlers } from "./grpc.ts";
 import { jobMessage } from "./job-message.ts";
 import type { JobStore } from "./job-store.ts";
@@ -18,28 +19,45 @@ export interface AdminDependencies {
   readonly log: Logger;
 }
 
-/** Handlers of prover.v1.AdminService. */
-export function adminService(dependencies: AdminDependencies): Handlers<typeof AdminService> {
-  const { store, scheduler, beginDrain, log } = dependencies;
+/**
+ * Handlers of prover.v1.AdminService.
+ *
+ * @param ready  gives what they work with; undefined while the server is loading.
+ */
+export function adminService(
+  ready: () => AdminDependencies | undefined,
+): Handlers<typeof AdminService> {
+  const parts = () => ready() ?? stillLoading();
   return {
     drain: async () => {
+      const { store, beginDrain } = parts();
       beginDrain();
       const { queuedCount, runningCount } = await store.stats();
       return { queuedCount, runningCount };
     },
-    listWorkers: async () => ({ workers: scheduler.workers().map(workerMessage) }),
+    listWorkers: async () => ({ workers: parts().scheduler.workers().map(workerMessage) }),
     retryProof: async ({ reference }) => {
+      const { store, log } = parts();
       const job = await store.retry(decodeReference(reference, ""));
       log.info({ jobId: job.jobId }, "dead letter queued again");
       return { job: jobMessage(job, await store.position(job.jobId)) };
     },
     purgeProofs: async ({ endBefore, states }) => {
+      const { store, log } = parts();
       const endedBeforeMs = endBefore === undefined ? undefined : timestampMs(endBefore);
       const purgedCount = await store.purge({ states: decodeFinalStates(states), endedBeforeMs });
       log.info({ purgedCount }, "jobs purged");
       return { purgedCount };
     },
   };
+}
+
+/** @throws ProverError LOADING */
+function stillLoading(): never {
+  throw new ProverError(
+    "LOADING",
+    "this server is still loading its keys. Repeat in a few seconds",
+  );
 }
 
 function workerMessage(view: WorkerView) {

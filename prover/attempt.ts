@@ -1,4 +1,4 @@
-import type { ProveInput, ProveResult, Stage } from "../worker/task.ts";
+import type { ProveInput, ProveResult, Stage, StageTimes } from "../worker/task.ts";
 import { createTaskControl, readProgress, requestCancel } from "../worker/task.ts";
 import type { ServedCircuit } from "./circuits.ts";
 import { type ErrorCode, isRetryable, ProverError } from "./errors.ts";
@@ -26,6 +26,11 @@ const SPAN: Readonly<Record<Stage, readonly [from: number, to: number]>> = {
   verifying: [95, 99],
 };
 
+export interface Proved {
+  readonly engine: string;
+  readonly stageMs: StageTimes;
+}
+
 /** One try at one job, on one thread. */
 export class Attempt {
   readonly startedMs = Date.now();
@@ -35,6 +40,7 @@ export class Attempt {
   readonly #worker: WorkerSlot;
   readonly #control = createTaskControl();
   readonly #kill = new AbortController();
+  #proved: Proved | undefined;
   #stopReason: "asked" | "too long" | undefined;
   #killTimer: NodeJS.Timeout | undefined;
 
@@ -59,6 +65,11 @@ export class Attempt {
     if (stage === "verifying") return { stage: "VERIFYING", percent };
     const isComputing = stage === "proving" || this.claim.input.format === "wtns";
     return { stage: isComputing ? "PROVING" : "WITNESS", percent };
+  }
+
+  /** What was measured of a proof; undefined while there is none. */
+  get proved(): Proved | undefined {
+    return this.#proved;
   }
 
   /** Asks the work to stop, and ends the thread if it does not. */
@@ -95,6 +106,9 @@ export class Attempt {
         },
         this.#kill.signal,
       );
+      if (result.kind === "proved") {
+        this.#proved = { engine: result.engine, stageMs: result.stageMs };
+      }
       if (result.kind === "failed") return this.#failed(result.code, result.message);
       // A clock that was set back in between must not cost the proof.
       const queueMs = Math.max(0, (job.startedMs ?? job.createdMs) - job.createdMs);

@@ -72,9 +72,13 @@ export interface LoadOptions {
  * Loads circuits and checks their files. One bad circuit is a failure of all: a server that lacks
  * a circuit it was told to serve should not start.
  *
+ * @param onProgress  is told of each folder before it is read, and of the end with the last one's name.
  * @throws ArtefactError
  */
-export async function loadCircuits(options: LoadOptions): Promise<CircuitRegistry> {
+export async function loadCircuits(
+  options: LoadOptions,
+  onProgress: (folder: string, doneCount: number, totalCount: number) => void = () => {},
+): Promise<CircuitRegistry> {
   const { circuitsDir, circuits } = options;
   const folders = circuits.length > 0 ? [...new Set(circuits)] : await finishedFolders(circuitsDir);
   if (folders.length === 0) {
@@ -88,6 +92,7 @@ export async function loadCircuits(options: LoadOptions): Promise<CircuitRegistr
   // One after another: hashing a large key takes a core anyway.
   for (const folder of folders) {
     const dir = join(circuitsDir, folder);
+    onProgress(folder, loaded.length, folders.length);
     const circuit = await loadCircuit(dir, options.allowDevKeys);
     // Which of them is meant, an old build or the new one, is not ours to guess.
     if (loaded.some(({ id }) => id === circuit.id)) {
@@ -98,6 +103,7 @@ export async function loadCircuits(options: LoadOptions): Promise<CircuitRegistr
       );
     }
     loaded.push(circuit);
+    if (loaded.length === folders.length) onProgress(folder, loaded.length, folders.length);
   }
   return new CircuitRegistry(loaded);
 }

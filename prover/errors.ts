@@ -17,6 +17,7 @@ export type ServiceErrorCode =
   | "STORE_UNAVAILABLE"
   | "STORE_KEY_REFUSED"
   | "INPUT_DAMAGED"
+  | "LOADING"
   | "DRAINING"
   | "WORKER_LOST"
   | "JOB_TOO_LONG";
@@ -119,6 +120,11 @@ export const ERRORS: { readonly [code in ErrorCode]: ErrorRow } = {
     status.DATA_LOSS,
     "never",
     "the stored input was changed or damaged; submit it again under another request id",
+  ),
+  LOADING: row(
+    status.UNAVAILABLE,
+    "backoff",
+    "this server is still loading its keys; see its status page",
   ),
   DRAINING: row(status.UNAVAILABLE, "now", "this server is going down; another one will do"),
   ENGINE_UNAVAILABLE: row(

@@ -6,6 +6,7 @@ import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_p
 import { file_grpc_health_v1_health } from "../gen/grpc/health/v1/health_pb.ts";
 import type { Config } from "./config.ts";
 import { addService, type CallReport, type Handlers } from "./grpc.ts";
+import { PROBES, type Probe } from "./observe/health.ts";
 import { addReflection } from "./reflection.ts";
 
 /** After a drain, open streams (a health watch never ends by itself) get so long to notice. */
@@ -43,7 +44,7 @@ export class Listener<S extends DescService> {
     addService(this.#server, service, handlers, dependencies.report);
     this.#names = ["", service.typeName];
     this.#health = new HealthImplementation();
-    this.setHealth("NOT_SERVING");
+    for (const name of [...this.#names, ...PROBES]) this.#health.setStatus(name, "NOT_SERVING");
     this.#health.addToServer(this.#server);
     addReflection(
       this.#server,
@@ -52,8 +53,14 @@ export class Listener<S extends DescService> {
     );
   }
 
-  setHealth(status: "SERVING" | "NOT_SERVING"): void {
-    for (const name of this.#names) this.#health.setStatus(name, status);
+  /** Of the port and its service. */
+  setHealth(isServing: boolean): void {
+    for (const name of this.#names) this.#health.setStatus(name, statusOf(isServing));
+  }
+
+  /** Of the names that probes ask for. */
+  setProbes(answers: Readonly<Record<Probe, boolean>>): void {
+    for (const name of PROBES) this.#health.setStatus(name, statusOf(answers[name]));
   }
 
   /**
@@ -75,6 +82,8 @@ export class Listener<S extends DescService> {
     clearTimeout(force);
   }
 }
+
+const statusOf = (isServing: boolean) => (isServing ? "SERVING" : "NOT_SERVING");
 
 function listenError(address: string, cause: Error): ListenError {
   const isTaken = cause.message.includes("EADDRINUSE");

@@ -79,9 +79,13 @@ export class WorkerSlot {
     return this.#withKey(task, task.control, kill, (key) => this.#member.prove(task, key, kill));
   }
 
-  /** Makes ready for a circuit's first proof. @throws ProverError as `prove` */
-  warm(task: ByFile<WarmTask>): Promise<WarmResult> {
-    const control = createTaskControl();
+  /**
+   * Makes ready for a circuit's first proof.
+   *
+   * @param control  from `createTaskControl`, to read how far it is.
+   * @throws ProverError as `prove`
+   */
+  warm(task: ByFile<WarmTask>, control = createTaskControl()): Promise<WarmResult> {
     return this.#withKey(task, control, undefined, (key) =>
       this.#member.run(key === undefined ? task : { ...task, keyId: key.id }, key),
     );

@@ -4,6 +4,7 @@ import { type CircuitRegistry, circuitKey } from "./circuits.ts";
 import { faultOf } from "./fault.ts";
 import type { Job, JobStage } from "./job.ts";
 import type { CircuitKey, Claim, JobStore } from "./job-store.ts";
+import type { EndedAttempt, Observer } from "./observe/observer.ts";
 import type { WorkerPool, WorkerSlot } from "./pool.ts";
 
 export interface SchedulerDependencies {
@@ -11,13 +12,18 @@ export interface SchedulerDependencies {
   readonly pool: WorkerPool;
   readonly circuits: CircuitRegistry;
   readonly log: Logger;
+  readonly observer: Pick<Observer, "attemptStarted" | "attemptEnded">;
 }
 
 /** What one thread's worth of capacity is doing. */
 export interface WorkerView {
   readonly slot: number;
   readonly jobId: string | undefined;
+  /** As it was claimed. */
+  readonly job: Job | undefined;
   readonly stage: JobStage | undefined;
+  /** Of the whole attempt, 0 to 100. */
+  readonly progressPercent: number;
   readonly startedMs: number | undefined;
   readonly completedCount: number;
   readonly restartCount: number;
@@ -96,7 +102,9 @@ export class Scheduler {
     return this.#slots.map(({ worker, attempt, completedCount }, slot) => ({
       slot,
       jobId: attempt?.claim.job.jobId,
+      job: attempt?.claim.job,
       stage: attempt?.progress.stage,
+      progressPercent: attempt?.progress.percent ?? 0,
       startedMs: attempt?.startedMs,
       completedCount,
       restartCount: worker.restartCount,
@@ -180,19 +188,29 @@ export class Scheduler {
   }
 
   async #work(slot: Slot, claim: Claim): Promise<void> {
-    const { store, circuits, log } = this.#dependencies;
+    const { store, circuits, log, observer } = this.#dependencies;
     const { jobId, circuitId, attempts } = claim.job;
+    let ended: Pick<EndedAttempt, "outcome" | "reason" | "isRetried" | "proved"> = ABANDONED;
+    observer.attemptStarted(claim.job);
     try {
       const circuit = circuits.get(circuitId);
       const attempt = new Attempt(this.#options, { worker: slot.worker, claim, circuit });
       slot.attempt = attempt;
       log.info({ jobId, circuitId, attempt: attempts }, "attempt started");
       const settlement = await attempt.run();
-      this.#report(await store.settle(claim.lease, settlement), claim);
+      const job = await store.settle(claim.lease, settlement);
+      this.#report(job, claim);
+      ended = {
+        outcome: job === undefined ? "late" : settlement.kind,
+        reason: settlement.kind === "failed" ? settlement.failure.reason : undefined,
+        isRetried: job?.state === "QUEUED",
+        proved: attempt.proved,
+      };
     } catch (caught) {
       // The store is away: the lease runs out, and another worker takes the job.
       log.error({ jobId, fault: faultOf(caught) }, "attempt abandoned");
     } finally {
+      observer.attemptEnded({ job: claim.job, ...ended });
       slot.attempt = undefined;
       slot.reported = undefined;
       slot.completedCount++;
@@ -230,6 +248,13 @@ export class Scheduler {
     else log.info(fields, "attempt ended");
   }
 }
+
+const ABANDONED = {
+  outcome: "abandoned",
+  reason: undefined,
+  isRetried: false,
+  proved: undefined,
+} as const;
 
 function isReportDue({ attempt, reported }: Slot, nowMs: number): boolean {
   if (attempt === undefined) return false;

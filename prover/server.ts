@@ -1,16 +1,21 @@
 import type { Logger } from "pino";
 import { AdminService } from "../gen/prover/v1/admin_pb.ts";
 import { ProverService } from "../gen/prover/v1/prover_pb.ts";
-import { adminService } from "./admin.ts";
-import { type CircuitRegistry, loadCircuits } from "./circuits.ts";
+import { type AdminDependencies, adminService } from "./admin.ts";
 import type { Config } from "./config.ts";
 import { chooseEngine } from "./engine.ts";
-import { ProverError } from "./errors.ts";
 import { faultOf } from "./fault.ts";
 import type { CallReport } from "./grpc.ts";
 import { IntakePool } from "./intake-pool.ts";
 import type { JobStore } from "./job-store.ts";
 import { Listener, serverCredentials } from "./listener.ts";
+import { EventLoopWatch } from "./observe/event-loop.ts";
+import { Health } from "./observe/health.ts";
+import { checkFiles, loadKeys } from "./observe/loading.ts";
+import { observedStore } from "./observe/observed-store.ts";
+import { toAll } from "./observe/observer.ts";
+import { Overview } from "./observe/overview.ts";
+import { StoreWatch } from "./observe/store-watch.ts";
 import { WorkerPool } from "./pool.ts";
 import { Scheduler } from "./scheduler.ts";
 import { proverService } from "./service.ts";
@@ -38,7 +43,8 @@ export interface RunningServer {
 }
 
 /**
- * Starts the proving service: loads and checks the circuits, starts the threads, then listens.
+ * Starts the proving service: opens the admin port, which tells how far it is, loads and checks the
+ * circuits, starts the threads, then opens the port for callers.
  *
  * @throws ArtefactError, ProverError or Error (address in use, unreadable certificate); then
  *   nothing is left running.
@@ -48,48 +54,79 @@ export async function startServer(
   { log, store: given }: ServerDependencies,
 ): Promise<RunningServer> {
   const credentials = serverCredentials(config);
-  const circuits = await loadCircuits(config);
-  for (const { id, developmentKeys } of circuits.all) {
-    if (developmentKeys) log.warn({ circuitId: id }, "development keys: proofs can be forged");
-  }
-
-  const engine = await chooseEngine(config);
-  const store = given ?? (await openStore(config.store, config));
-  const pool = new WorkerPool(config, { engine });
-  const intake = new IntakePool({ threads: config.intakeThreads, waitingMax: config.intakeMax });
+  const health = new Health();
+  const overview = new Overview(config, { health });
+  const observer = toAll([]);
+  const report = (call: CallReport) => {
+    reportCall(log, call);
+    observer.callEnded(call);
+  };
+  /** What has begun, in the order in which it ends. */
+  const closers: (() => unknown)[] = [];
   const closeParts = async () => {
-    await Promise.all([pool.close(), intake.close()]);
-    if (given === undefined) await store.close();
+    for (const close of closers) await close();
   };
   try {
-    await warmUp(pool, circuits, config.allowDevKeys);
+    const loop = new EventLoopWatch({}, (delayMs, isResponsive) => {
+      observer.loopDelayed(delayMs);
+      if (health.answers.liveness !== isResponsive) health.update({ isResponsive });
+    });
+    closers.unshift(() => loop.stop());
+
+    let administration: AdminDependencies | undefined;
+    const admin = new Listener(
+      config,
+      AdminService,
+      adminService(() => administration),
+      { report },
+    );
+    health.onUpdate((answers) => admin.setProbes(answers));
+    const adminPort = await admin.listen(config.adminListen, credentials);
+    closers.unshift(() => admin.close());
+    admin.setHealth(true);
+    log.info({ adminPort }, "loading");
+
+    const loading = { overview, log };
+    const circuits = await checkFiles(config, loading);
+    const engine = await chooseEngine(config);
+    overview.show({ circuits, engine });
+    const bareStore = given ?? (await openStore(config.store, config));
+    if (given === undefined) closers.unshift(() => bareStore.close());
+    const store = observedStore(bareStore, observer);
+    const storeWatch = new StoreWatch(
+      {},
+      { store: bareStore, log, onChange: (isStoreUp) => health.update({ isStoreUp }) },
+    );
+    closers.unshift(() => storeWatch.stop());
+    const pool = new WorkerPool(config, { engine });
+    closers.unshift(() => pool.close());
+    const intake = new IntakePool({ threads: config.intakeThreads, waitingMax: config.intakeMax });
+    closers.unshift(() => intake.close());
+    overview.show({ store, storeWatch, intake });
+    await loadKeys({ circuits, pool }, config, loading);
+
     const submissions = new Submissions(config, { store, circuits, intake });
-    const scheduler = new Scheduler(config, { store, pool, circuits, log });
+    const scheduler = new Scheduler(config, { store, pool, circuits, log, observer });
     const beginDrain = () => {
       submissions.close();
-      service.setHealth("NOT_SERVING");
+      health.update({ phase: "draining" });
     };
-    const report = (call: CallReport) => reportCall(log, call);
     const service = new Listener(
       config,
       ProverService,
       proverService(config, { store, circuits, submissions, intake, engine }),
       { report },
     );
-    const admin = new Listener(
-      config,
-      AdminService,
-      adminService({ store, scheduler, beginDrain, log }),
-      { report },
-    );
     const port = await service.listen(config.listen, credentials);
-    const adminPort = await admin.listen(config.adminListen, credentials).catch(async (error) => {
-      await service.close();
-      throw error;
+    closers.unshift(() => service.close());
+    health.onUpdate((answers) => {
+      service.setProbes(answers);
+      service.setHealth(answers.readiness);
     });
+    overview.show({ scheduler });
+    administration = { store, scheduler, beginDrain, log };
     scheduler.start();
-    service.setHealth("SERVING");
-    admin.setHealth("SERVING");
+    health.update({ phase: "serving" });
     const { name, refused } = engine;
     log.info({ port, adminPort, engine: name, refused, threads: config.threads }, "serving");
 
@@ -116,23 +153,6 @@ export async function startServer(
   } catch (error) {
     await closeParts();
     throw error;
-  }
-}
-
-/**
- * Loads every key, and what each thread needs to use it, so that a server that reports SERVING can
- * prove at once, and a key that cannot be used stops it here.
- */
-async function warmUp(
-  pool: WorkerPool,
-  circuits: CircuitRegistry,
-  allowDevKeys: boolean,
-): Promise<void> {
-  for (const { artefacts } of circuits.all) {
-    const warming = pool.slots.map((slot) => slot.warm({ kind: "warm", artefacts, allowDevKeys }));
-    for (const result of await Promise.all(warming)) {
-      if (result.kind === "failed") throw new ProverError(result.code, result.message);
-    }
   }
 }
 

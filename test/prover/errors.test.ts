@@ -36,6 +36,7 @@ describe("prover / errors", () => {
     expect(retryable).toEqual([
       "DRAINING",
       "ENGINE_UNAVAILABLE",
+      "LOADING",
       "QUEUE_FULL",
       "STORE_UNAVAILABLE",
       "WORKER_LOST",

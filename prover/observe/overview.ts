@@ -1,0 +1,60 @@
+import type { CircuitRegistry } from "../circuits.ts";
+import type { ChosenEngine } from "../engine.ts";
+import type { IntakePool } from "../intake-pool.ts";
+import type { JobStore } from "../job-store.ts";
+import type { Scheduler } from "../scheduler.ts";
+import type { Health } from "./health.ts";
+import type { StoreWatch } from "./store-watch.ts";
+
+/** What a server that is loading is at. */
+export interface LoadingStep {
+  /** "checking files": hashed and held to the manifest. "loading keys": into memory, with self-tests. */
+  readonly step: "checking files" | "loading keys";
+  /** The circuit, or its folder while the manifest has not been read. */
+  readonly circuit: string;
+  readonly doneCount: number;
+  readonly totalCount: number;
+  /** Of this circuit, 0 to 100. */
+  readonly percent: number;
+}
+
+/** Parts of a server that exist only once it has come so far. */
+export interface VisibleParts {
+  readonly engine: ChosenEngine;
+  readonly circuits: CircuitRegistry;
+  readonly store: JobStore;
+  readonly storeWatch: StoreWatch;
+  readonly intake: IntakePool;
+  readonly scheduler: Scheduler;
+}
+
+/** Limits that people want to see beside what they limit. */
+export interface VisibleLimits {
+  readonly queueMax: number;
+  readonly queueMaxBytes: number;
+  readonly intakeMax: number;
+  readonly threads: number;
+}
+
+/** What metrics and the status page look at. They read; only the server writes. */
+export class Overview {
+  readonly startedMs = Date.now();
+  readonly limits: VisibleLimits;
+  readonly health: Health;
+  #parts: Partial<VisibleParts> = {};
+  loading: LoadingStep | undefined;
+
+  constructor(limits: VisibleLimits, { health }: { readonly health: Health }) {
+    this.limits = limits;
+    this.health = health;
+  }
+
+  get parts(): Partial<VisibleParts> {
+    return this.#parts;
+  }
+
+  /** From now on these can be seen. */
+  show(parts: Partial<VisibleParts>): void {
+    this.#parts = { ...this.#parts, ...parts };
+  }
+}
