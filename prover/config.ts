@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
 import { ENGINE_NAMES } from "../worker/engines/open.ts";
+import { memoryMaxBytes } from "./memory-budget.ts";
 import { parseStoreName, type StoreName } from "./stores/open.ts";
 
 /** One setting, read from the environment variable of its name in `OPTIONS`. */
@@ -61,6 +62,11 @@ export const OPTIONS = {
     between(1, 1_000),
     4,
     "keys in memory; one more and the one that was used least recently goes",
+  ),
+  PROVER_MEMORY_MAX_BYTES: option(
+    between(2 ** 29, 2 ** 46),
+    memoryMaxBytes(),
+    "memory that this process may take; proofs and keys that do not fit wait",
   ),
   PROVER_ENGINE: option(
     oneOf(...ENGINE_NAMES),
@@ -226,11 +232,16 @@ export function unknownSettings(
   );
 }
 
+/** Defaults that are this machine's, not the reader's. */
+const OF_THIS_MACHINE: Readonly<Record<string, string>> = {
+  PROVER_THREADS: "number of cores",
+  PROVER_MEMORY_MAX_BYTES: "three quarters of the container's or machine's",
+};
+
 /** The settings as a Markdown table: name, default, meaning. */
 export function optionsTable(): string {
   const rows = Object.entries<Option<unknown>>(OPTIONS).map(([name, row]) => {
-    // The number of cores is this machine's, not the reader's.
-    const shown = name === "PROVER_THREADS" ? "number of cores" : String(row.default) || "(empty)";
+    const shown = OF_THIS_MACHINE[name] ?? (String(row.default) || "(empty)");
     return `| \`${name}\` | ${shown} | ${row.meaning} |`;
   });
   return ["| variable | default | meaning |", "|---|---|---|", ...rows].join("\n");

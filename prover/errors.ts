@@ -19,6 +19,7 @@ export type ServiceErrorCode =
   | "INPUT_DAMAGED"
   | "LOADING"
   | "DRAINING"
+  | "MEMORY_SHORT"
   | "WORKER_LOST"
   | "JOB_TOO_LONG";
 
@@ -131,6 +132,11 @@ export const ERRORS: { readonly [code in ErrorCode]: ErrorRow } = {
     status.UNAVAILABLE,
     "backoff",
     "the engine lost its device or cannot start",
+  ),
+  MEMORY_SHORT: row(
+    status.UNAVAILABLE,
+    "backoff",
+    "the memory that the service may take does not hold one proof of this circuit",
   ),
   WORKER_LOST: row(status.UNAVAILABLE, "backoff", "the worker died in each attempt"),
   JOB_TOO_LONG: row(

@@ -9,13 +9,17 @@ import {
 } from "../worker/task.ts";
 import { type Member, Team, type TeamKey } from "../worker/team.ts";
 import type { ChosenEngine } from "./engine.ts";
-import { KeyRing, type KeyRingOptions } from "./key-ring.ts";
+import { KeyRing } from "./key-ring.ts";
+import { keyMemoryBytes } from "./memory-budget.ts";
 import { threadError } from "./thread-slot.ts";
 
-export interface PoolOptions extends KeyRingOptions {
+export interface PoolOptions {
   readonly threads: number;
   /** How much they give way to the threads that callers wait for, 0 to 19. */
   readonly nice: number;
+  readonly keysMax: number;
+  /** Of the whole process. */
+  readonly memoryMaxBytes: number;
 }
 
 /** A task names its key by its file. */
@@ -33,7 +37,8 @@ export class WorkerPool {
 
   constructor(options: PoolOptions, { engine }: { readonly engine: ChosenEngine }) {
     const team = new Team(options.threads, { ...engine.data, niceness: options.nice });
-    const keys = engine.data.engine === "wasm" ? new KeyRing(options, { team }) : undefined;
+    const ringOptions = { keysMax: options.keysMax, keyMemoryBytes: keyMemoryBytes(options) };
+    const keys = engine.data.engine === "wasm" ? new KeyRing(ringOptions, { team }) : undefined;
     this.#team = team;
     this.slots = team.members.map((member) => new WorkerSlot(member, keys));
   }
@@ -69,11 +74,17 @@ export class WorkerSlot {
     return this.#member.isHelping;
   }
 
+  /** Whether there is memory for a proof of this slot with the key. */
+  hasPlace(zkey: PinnedFile): boolean {
+    return this.#keys?.hasPlace(zkey, this.#member) ?? true;
+  }
+
   /**
    * Proves. The task's input bytes are transferred: they are gone from the caller.
    *
    * @param kill  ends the thread, and with it the task.
-   * @throws ProverError CANCELLED after `kill`, WORKER_LOST if the thread died; as loading a key does
+   * @throws ProverError CANCELLED after `kill`; WORKER_LOST if the thread died; MEMORY_SHORT; as
+   *   loading a key does; NoPlaceError if there is memory for this key in other slots only
    */
   prove(task: ByFile<ProveTask>, kill?: AbortSignal): Promise<ProveResult> {
     return this.#withKey(task, task.control, kill, (key) => this.#member.prove(task, key, kill));

@@ -43,6 +43,8 @@ export interface LoadOptions {
   readonly control: SharedArrayBuffer;
   /** Ends the thread that loads. */
   readonly kill?: AbortSignal;
+  /** Members that may work with the key at first; absent: all. */
+  readonly memberCount?: number;
 }
 
 /** A key that the members share. */
@@ -54,10 +56,27 @@ export class TeamKey {
   /** Undefined once it is released. */
   #copies: readonly LoadedKey[] | undefined;
   readonly #threadsEach: number;
+  #memberCount: number;
 
-  /** @param copies  as in LoadResult, not empty. */
-  constructor(id: number, copies: readonly LoadedKey[], threadsEach: number) {
-    const { header, sha256 } = copies[0] as LoadedKey;
+  /** What all copies take in memory, without slots. */
+  readonly bytes: number;
+  /** What one slot takes at most: the working memory of a member that has led or helped a proof. */
+  readonly slotBytes: number;
+
+  /**
+   * @param copies       as in LoadResult, not empty.
+   * @param memberCount  that have a slot.
+   */
+  constructor(
+    id: number,
+    copies: readonly LoadedKey[],
+    threadsEach: number,
+    memberCount = Number.POSITIVE_INFINITY,
+  ) {
+    const { header, sha256, shared } = copies[0] as LoadedKey;
+    this.bytes = shared.end * copies.length;
+    this.slotBytes = shared.slotBytes;
+    this.#memberCount = memberCount;
     this.id = id;
     this.header = header;
     this.sha256 = sha256;
@@ -74,6 +93,25 @@ export class TeamKey {
     const key = this.#copies?.[Math.floor(member / this.#threadsEach)];
     if (key === undefined) throw new TypeError("the key has been released");
     return { key, slot: member % this.#threadsEach };
+  }
+
+  /** How many members may work with the key, at least 1: those of the lowest indices. */
+  get memberCount(): number {
+    return this.#memberCount;
+  }
+
+  /**
+   * More members may work with the key from now on.
+   *
+   * @throws RangeError if they are fewer: what they have touched stays in memory.
+   */
+  admit(memberCount: number): void {
+    if (memberCount < this.#memberCount) throw new RangeError("members are never sent away");
+    this.#memberCount = memberCount;
+  }
+
+  hasPlaceFor(member: number): boolean {
+    return member < this.#memberCount;
   }
 
   /** Called by `Team.release`. */
@@ -128,12 +166,13 @@ export class Team {
    *   ENGINE_UNAVAILABLE if the thread died.
    */
   async load(member: Member, source: KeySource, options: LoadOptions): Promise<TeamKey> {
-    const { kill, ...rest } = options;
+    const { kill, memberCount: _, ...rest } = options;
     const threads = this.members.length;
     const task: LoadTask = { kind: "load", source, threads, ...rest };
     const result = await member.run(task, undefined, kill);
     if (result.kind === "failed") throw new WorkError(result.code, result.message, result.detail);
-    return new TeamKey(++this.#keyCount, result.copies, result.threadsEach);
+    const { copies, threadsEach } = result;
+    return new TeamKey(++this.#keyCount, copies, threadsEach, options.memberCount ?? threads);
   }
 
   /** Lets a key go. No proof with it may be running or come. */
@@ -163,7 +202,8 @@ function rally({ members }: Common): void {
 }
 
 export class Member {
-  readonly #index: number;
+  /** Among the members of its team, from 0 on. */
+  readonly index: number;
   readonly #common: Common;
   readonly #thread: TaskThread;
   /** Keys that the thread of this count knows. */
@@ -174,7 +214,7 @@ export class Member {
   #helpedPieces = 0;
 
   constructor(index: number, common: Common, thread: TaskThread) {
-    this.#index = index;
+    this.index = index;
     this.#common = common;
     this.#thread = thread;
   }
@@ -234,13 +274,13 @@ export class Member {
     const lead = this.#leastHelped();
     if (lead === undefined) return;
     const control = createTaskControl();
-    const { key, slot: leader } = lead.key.placeOf(lead.leader.#index);
+    const { key, slot: leader } = lead.key.placeOf(lead.leader.index);
     const dismiss = () => {
       requestCancel(control);
       crewOf(key.shared, proofArenaOf(key.shared, leader)).wake();
     };
     const task: AssistTask = { kind: "assist", keyId: lead.key.id, leader, control };
-    const { slot } = lead.key.placeOf(this.#index);
+    const { slot } = lead.key.placeOf(this.index);
     const left = this.#assist(task, lead, key.shared, slot).finally(() => {
       lead.helpers.delete(help);
       this.#help = undefined;
@@ -303,7 +343,7 @@ export class Member {
 
   /** The thread died leading a proof: sends its helpers away, then wipes what it has left. */
   async #fall({ key, helpers }: Lead): Promise<void> {
-    const place = key.placeOf(this.#index);
+    const place = key.placeOf(this.index);
     const { shared } = place.key;
     stopPieces(shared, proofArenaOf(shared, place.slot));
     for (const { dismiss } of helpers) dismiss();
@@ -314,8 +354,10 @@ export class Member {
   /** How many threads a proof that begins now may have, if those that lead none help all alike. */
   #threadsFor(key: TeamKey): number {
     const { members, leads } = this.#common;
-    const mine = key.placeOf(this.#index).key;
-    const near = members.filter((each) => key.placeOf(each.#index).key === mine);
+    const mine = key.placeOf(this.index).key;
+    const near = members.filter(
+      ({ index }) => key.hasPlaceFor(index) && key.placeOf(index).key === mine,
+    );
     return Math.ceil(near.length / leads.size);
   }
 
@@ -325,7 +367,7 @@ export class Member {
     if (this.#known.startCount !== startCount) this.#known = { startCount, keys: new Set() };
     if (this.#known.keys.has(key.id)) return;
     this.#known.keys.add(key.id);
-    const place = key.placeOf(this.#index);
+    const place = key.placeOf(this.index);
     this.#thread.tell({ kind: "adopt", keyId: key.id, ...place } satisfies AdoptTask);
   }
 
@@ -334,7 +376,9 @@ export class Member {
     for (const lead of this.#common.leads) {
       const { key, leader, helpers, isExhausted } = lead;
       // Memories differ if one has no room for all.
-      const isNear = key.placeOf(this.#index).key === key.placeOf(leader.#index).key;
+      const isNear =
+        key.hasPlaceFor(this.index) &&
+        key.placeOf(this.index).key === key.placeOf(leader.index).key;
       if (isExhausted || !isNear) continue;
       if (least === undefined || helpers.size < least.helpers.size) least = lead;
     }

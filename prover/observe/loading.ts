@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { createTaskControl, readProgress } from "../../worker/task.ts";
 import { type CircuitRegistry, type LoadOptions, loadCircuits } from "../circuits.ts";
 import { ProverError } from "../errors.ts";
+import { NoPlaceError } from "../key-ring.ts";
 import type { WorkerPool } from "../pool.ts";
 import type { LoadingStep, Overview } from "./overview.ts";
 
@@ -64,11 +65,18 @@ export async function loadKeys(
       overview.loading = { ...step, percent: Math.floor(Math.max(...percents)) };
     }, PROGRESS_MS);
     try {
-      const warming = pool.slots.map((slot, i) =>
-        slot.warm({ kind: "warm", artefacts, allowDevKeys }, controls[i]),
-      );
-      for (const result of await Promise.all(warming)) {
+      const warming = pool.slots.map(async (slot, i) => {
+        const result = await slot.warm({ kind: "warm", artefacts, allowDevKeys }, controls[i]);
         if (result.kind === "failed") throw new ProverError(result.code, result.message);
+      });
+      const faults = (await Promise.allSettled(warming)).flatMap((each) =>
+        each.status === "rejected" ? [each.reason as unknown] : [],
+      );
+      const worse = faults.find((fault) => !(fault instanceof NoPlaceError));
+      if (worse !== undefined) throw worse;
+      if (faults.length > 0) {
+        const threads = pool.slots.length - faults.length;
+        log.warn({ circuitId: id, threads }, "memory for fewer proofs at a time than threads");
       }
     } finally {
       clearInterval(timer);

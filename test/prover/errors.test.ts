@@ -37,6 +37,7 @@ describe("prover / errors", () => {
       "DRAINING",
       "ENGINE_UNAVAILABLE",
       "LOADING",
+      "MEMORY_SHORT",
       "QUEUE_FULL",
       "STORE_UNAVAILABLE",
       "WORKER_LOST",

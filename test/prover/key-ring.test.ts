@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { chooseEngine } from "../../prover/engine.ts";
-import { KeyRing } from "../../prover/key-ring.ts";
+import { KeyRing, NoPlaceError } from "../../prover/key-ring.ts";
 import { createTaskControl, type PinnedFile, requestCancel } from "../../worker/task.ts";
 import { type Member, Team, type TeamKey } from "../../worker/team.ts";
 import { longFixture, pinned, smallFixture } from "../worker/fixtures.ts";
@@ -18,12 +18,15 @@ afterEach(async () => {
   await Promise.all(teams.splice(0).map((each) => each.close()));
 });
 
-async function open(keysMax = 1) {
+const MIB = 2 ** 20;
+let nowMs = 0;
+
+async function open(keysMax = 1, keyMemoryBytes = 4096 * MIB) {
   const { data } = await chooseEngine({ engine: "wasm", kernels: "auto", revectorize: true });
   team = new Team(2, data);
   teams.push(team);
   return {
-    ring: new KeyRing({ keysMax }, { team }),
+    ring: new KeyRing({ keysMax, keyMemoryBytes }, { team, now: () => nowMs }),
     loads: vi.spyOn(team, "load"),
     releases: vi.spyOn(team, "release"),
   };
@@ -76,6 +79,7 @@ describe("prover / key ring", () => {
       code: "ENGINE_UNAVAILABLE",
     });
     const third = ring.use(long, member(1), options(), idOf);
+    await vi.waitFor(() => expect(loads).toHaveBeenCalledTimes(3));
     // By now the thread has the task.
     await new Promise(setImmediate);
     await member(0).end();
@@ -94,6 +98,88 @@ describe("prover / key ring", () => {
     expect(await first).toBe(1);
     expect(loads).toHaveBeenCalledTimes(1);
     expect(member(1).restartCount).toBe(0);
+  });
+
+  describe("memory", () => {
+    /** What a ring accounts for a key and one place, and for each further place. */
+    async function costs(zkey: PinnedFile) {
+      const { ring } = await open();
+      return ring.use(zkey, member(0), options(), async (key) => {
+        const place = key.slotBytes + 4 * 32 * key.header.nVars;
+        return { first: key.bytes + place, place };
+      });
+    }
+
+    it("lets as many members work with a key as there is memory for", async () => {
+      const { first, place } = await costs(small);
+      const { ring } = await open(2, first + place - 1);
+      await ring.use(small, member(0), options(), async (key) => {
+        expect(key.memberCount).toBe(1);
+        expect([0, 1].map((i) => ring.hasPlace(small, member(i)))).toEqual([true, false]);
+        await expect(ring.use(small, member(1), options(), idOf)).rejects.toThrow(NoPlaceError);
+      });
+      const { ring: wide } = await open(2, first + place);
+      expect(await wide.use(small, member(1), options(), idOf)).toBe(1);
+      expect([0, 1].map((i) => wide.hasPlace(small, member(i)))).toEqual([true, true]);
+    });
+
+    it("lets more members in once another key has been idle for a minute", async () => {
+      const [one, other] = [await costs(small), await costs(long)];
+      // The one loaded first takes a place for each member.
+      const { ring, releases } = await open(2, one.first + other.first + other.place);
+      await ring.use(long, member(0), options(), idOf);
+      await ring.use(small, member(0), options(), idOf);
+      expect(ring.hasPlace(small, member(1))).toBe(false);
+      nowMs += 59_999;
+      expect(ring.hasPlace(small, member(1))).toBe(false);
+      nowMs += 1;
+      // By now the key itself has been idle as long.
+      expect(ring.hasPlace(small, member(1))).toBe(true);
+      expect(releases).toHaveBeenCalledTimes(1);
+    });
+
+    it("waits with a key for which there is no room until another one is idle, and lets nobody pass", async () => {
+      const [one, other] = [await costs(small), await costs(long)];
+      const { ring, releases } = await open(2, Math.max(one.first, other.first));
+      // From now on the ring knows what it takes.
+      await ring.use(long, member(0), options(), idOf);
+      const order: string[] = [];
+      let finish = () => {};
+      const busy = ring.use(small, member(0), options(), async () => {
+        order.push("small");
+        await new Promise<void>((resolve) => {
+          finish = resolve;
+        });
+      });
+      await vi.waitFor(() => expect(order).toEqual(["small"]));
+      const large = ring.use(long, member(0), options(), async () => order.push("long"));
+      await new Promise(setImmediate);
+      const kill = new AbortController();
+      const killed = expect(
+        ring.use(long, member(0), options(kill.signal), idOf),
+      ).rejects.toMatchObject({ code: "CANCELLED" });
+      const late = ring.use(small, member(0), options(), async () => order.push("small again"));
+      kill.abort();
+      await killed;
+      expect(order).toEqual(["small"]);
+      expect(releases).toHaveBeenCalledTimes(1);
+      finish();
+      await Promise.all([busy, large, late]);
+      expect(order).toEqual(["small", "long", "small again"]);
+    });
+
+    it("refuses a key that will never fit, and goes on with others", async () => {
+      const [one, other] = [await costs(small), await costs(long)];
+      expect(other.first).toBeGreaterThan(one.first);
+      const { ring } = await open(2, one.first);
+      await expect(ring.use(long, member(0), options(), idOf)).rejects.toMatchObject({
+        code: "MEMORY_SHORT",
+        message: expect.stringMatching(/PROVER_MEMORY_MAX_BYTES/),
+      });
+      await ring.use(small, member(0), options(), async ({ memberCount }) => {
+        expect(memberCount).toBe(1);
+      });
+    });
   });
 
   it("forgets a key that could not be loaded", async () => {
