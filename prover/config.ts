@@ -64,7 +64,7 @@ export const OPTIONS = {
     "keys in memory; one more and the one that was used least recently goes",
   ),
   PROVER_MEMORY_MAX_BYTES: option(
-    between(2 ** 29, 2 ** 46),
+    between(2 ** 28, 2 ** 46),
     memoryMaxBytes(),
     "memory that this process may take; proofs and keys that do not fit wait",
   ),

@@ -60,7 +60,6 @@ export class Scheduler {
   readonly #options: AttemptOptions;
   readonly #dependencies: SchedulerDependencies;
   readonly #slots: readonly Slot[];
-  readonly #provable: readonly CircuitKey[];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #idleWaiters = new Set<() => void>();
   #stopListening: () => void = () => {};
@@ -71,7 +70,6 @@ export class Scheduler {
   constructor(options: AttemptOptions, dependencies: SchedulerDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
-    this.#provable = dependencies.circuits.all.map(circuitKey);
     this.#slots = dependencies.pool.slots.map((worker) => ({
       worker,
       attempt: undefined,
@@ -178,13 +176,24 @@ export class Scheduler {
       this.#mustRefill = false;
       for (const slot of this.#freeSlots()) {
         if (!this.#mayClaim()) break;
-        const claim = await store.claim(this.#provable);
+        const { provable, isAll } = this.#provableBy(slot);
+        const claim = provable.length === 0 ? undefined : await store.claim(provable);
         // When the last free worker gets a job, more may wait.
         pool.assist(claim === undefined);
-        if (claim === undefined) break;
+        if (claim === undefined) {
+          if (isAll) break;
+          continue;
+        }
         this.#work(slot, claim);
       }
     }
+  }
+
+  /** The circuits for whose proofs there is memory, in this slot. */
+  #provableBy({ worker }: Slot): { provable: CircuitKey[]; isAll: boolean } {
+    const all = this.#dependencies.circuits.all;
+    const some = all.filter(({ artefacts }) => worker.hasPlace(artefacts.zkey));
+    return { provable: some.map(circuitKey), isAll: some.length === all.length };
   }
 
   async #work(slot: Slot, claim: Claim): Promise<void> {

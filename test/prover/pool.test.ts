@@ -106,6 +106,43 @@ describe("prover / worker pool", () => {
     expect(await restarts(under)).toBe(0);
   });
 
+  describe("with little memory", () => {
+    /** @param mebibytes  for keys and proofs of two threads. */
+    const leaving = (mebibytes: number) => ({
+      PROVER_THREADS: "2",
+      PROVER_MEMORY_MAX_BYTES: String((256 + 2 * 32 + mebibytes) * 2 ** 20),
+    });
+
+    it("proves one at a time where memory holds no two proofs", async () => {
+      await using under = await startTestServer({ ...leaving(120), PROVER_CIRCUITS: "chain" });
+      const warned = { circuitId: "chain", threads: 1 };
+      expect(under.logged).toContainEqual(expect.objectContaining(warned));
+      const jobs = [chainRequest(), chainRequest(), chainRequest()];
+      const proved = await Promise.all(jobs.map((job) => under.client.prove(job)));
+      for (const { attempts } of proved) expect(attempts).toBe(1);
+      let running = 0;
+      for (const { msg } of under.logged) {
+        if (msg === "attempt started") running++;
+        if (msg === "attempt ended") running--;
+        expect(running).toBeLessThanOrEqual(1);
+      }
+    });
+
+    it("takes turns with circuits whose keys do not fit together", async () => {
+      await using under = await startTestServer(leaving(120));
+      const jobs = Array.from({ length: 8 }, (_, i) => (i % 3 ? productRequest() : chainRequest()));
+      const proved = await Promise.all(jobs.map((job) => under.client.prove(job)));
+      for (const { attempts } of proved) expect(attempts).toBe(1);
+    });
+
+    it("does not start where memory does not hold one proof of each circuit", async () => {
+      await expect(startTestServer(leaving(60))).rejects.toMatchObject({
+        code: "MEMORY_SHORT",
+        message: expect.stringMatching(/PROVER_MEMORY_MAX_BYTES/),
+      });
+    });
+  });
+
   it("computes with the engine and the kernels that it is told, and says which", async () => {
     const settings = { PROVER_CIRCUITS: "product" };
     for (const [given, name] of [
