@@ -17,6 +17,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   submit: async () => (await import("./submit.ts")).submit,
   watch: async () => (await import("./watch.ts")).watch,
   operate: async () => (await import("./operate.ts")).operate,
+  health: async () => (await import("./health.ts")).health,
 };
 
 /** Understood by every command. */

@@ -190,6 +190,8 @@ describe("package / content", () => {
     await expect(refused).rejects.toMatchObject({
       stderr: expect.stringContaining("npm run pack"),
     });
+    // npm runs this before its script "pack" too.
+    await expect(npm(root, "run", "prepack")).resolves.toBeDefined();
   });
 });
 

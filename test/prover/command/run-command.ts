@@ -12,8 +12,17 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export async function proofmill(...words: string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [program, ...words], { cwd: root });
+export function proofmill(...words: string[]): Promise<Outcome> {
+  return proofmillWith({}, ...words);
+}
+
+/** As `proofmill`, with variables beside those of this process. */
+export async function proofmillWith(
+  variables: Readonly<Record<string, string>>,
+  ...words: string[]
+): Promise<Outcome> {
+  const env = { ...process.env, ...variables };
+  const child = spawn(process.execPath, [program, ...words], { cwd: root, env });
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
   const [code] = (await once(child, "close")) as [number | null];
   return { code, stdout: stdout(), stderr: stderr() };
@@ -34,10 +43,14 @@ export function startService(...words: string[]): Promise<Service> {
 }
 
 export interface Service {
+  /** host:port of ProverService. */
   readonly address: string;
+  /** host:port of AdminService. */
+  readonly adminAddress: string;
   readonly child: ChildProcess;
+  /** What it has written so far. */
   log(): string;
-  /** @returns the exit code. */
+  /** Asks it to end. @returns the exit code. */
   stop(): Promise<number>;
 }
 
@@ -53,15 +66,16 @@ export async function startServiceIn(
   });
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
   const exited = once(child, "close") as Promise<[number]>;
-  const address = await new Promise<string>((resolve, reject) => {
+  const [port, adminPort] = await new Promise<string[]>((resolve, reject) => {
     child.stdout.on("data", () => {
-      const port = /^\{"port":(\d+)/m.exec(stdout())?.[1];
-      if (port !== undefined) resolve(`127.0.0.1:${port}`);
+      const ports = /^\{"port":(\d+),"adminPort":(\d+)/m.exec(stdout())?.slice(1);
+      if (ports !== undefined) resolve(ports);
     });
     exited.then(([code]) => reject(new Error(`serve ended with ${code}: ${stdout()}${stderr()}`)));
   });
   return {
-    address,
+    address: `127.0.0.1:${port}`,
+    adminAddress: `127.0.0.1:${adminPort}`,
     child,
     log: () => stdout() + stderr(),
     async stop() {
