@@ -28,6 +28,16 @@ export const OPTIONS = {
     "",
     "PEM file with the authority that callers' certificates must come from; empty: callers show none",
   ),
+  PROVER_TLS_CLIENT_CERT: option(
+    oneOf("required", "optional"),
+    "required",
+    "whether a caller must show a certificate of that authority, or may show a token instead",
+  ),
+  PROVER_RELOAD_MS: option(
+    between(0, 86_400_000),
+    5_000,
+    "how often certificates are read again; 0: only on SIGHUP",
+  ),
   PROVER_ALLOW_PLAINTEXT: option(
     flag,
     false,
@@ -150,6 +160,17 @@ export const OPTIONS = {
     between(1, 1_000_000),
     256,
     "calls at the same time on one connection",
+  ),
+  PROVER_CONNECTIONS_MAX: option(between(1, 1_000_000), 1_024, "connections of one port"),
+  PROVER_CONNECTIONS_PER_ADDRESS_MAX: option(
+    between(1, 1_000_000),
+    256,
+    "connections of one port from one IPv4 address, or from one IPv6 network of 64 bits",
+  ),
+  PROVER_HANDSHAKE_MS: option(
+    between(100, 600_000),
+    10_000,
+    "time of a new connection for its TLS handshake, and for its first bytes after that",
   ),
   PROVER_CONNECTION_MAX_MS: option(
     between(10_000, 86_400_000),

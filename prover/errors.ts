@@ -8,6 +8,9 @@ export type RetryPolicy = "never" | "now" | "backoff";
 
 /** Faults that only the service knows. */
 export type ServiceErrorCode =
+  | "UNAUTHENTICATED"
+  | "PERMISSION_DENIED"
+  | "CALLER_LIMIT"
   | "REQUEST_MALFORMED"
   | "CIRCUIT_UNKNOWN"
   | "JOB_UNKNOWN"
@@ -41,6 +44,21 @@ const row = (grpc: status, retry: RetryPolicy, meaning: string): ErrorRow => ({
 
 /** Every code with its gRPC status and its retry policy. Total: a code without a row is a type error. */
 export const ERRORS: { readonly [code in ErrorCode]: ErrorRow } = {
+  UNAUTHENTICATED: row(
+    status.UNAUTHENTICATED,
+    "never",
+    "the caller shows no certificate or token that this service knows",
+  ),
+  PERMISSION_DENIED: row(
+    status.PERMISSION_DENIED,
+    "never",
+    "the caller is known, but has no right to do this",
+  ),
+  CALLER_LIMIT: row(
+    status.RESOURCE_EXHAUSTED,
+    "backoff",
+    "the caller has as many jobs, submissions or open calls as it may have",
+  ),
   REQUEST_MALFORMED: row(
     status.INVALID_ARGUMENT,
     "never",

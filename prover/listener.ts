@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { DescService } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
@@ -6,6 +5,10 @@ import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_p
 import { file_grpc_health_v1_health } from "../gen/grpc/health/v1/health_pb.ts";
 import type { Config } from "./config.ts";
 import { addService, type CallReport, type Handlers } from "./grpc.ts";
+import type { Certificates } from "./listening/certificates.ts";
+import { Front, type Refusal } from "./listening/front.ts";
+import type { Reloaded } from "./listening/reloaded.ts";
+import { Web, type WebHandler } from "./listening/web.ts";
 import { PROBES, type Probe } from "./observe/health.ts";
 import { addReflection } from "./reflection.ts";
 
@@ -15,25 +18,41 @@ const SHUTDOWN_GRACE_MS = 1_500;
 /** What is left of an old connection's calls: a long poll at most; streams are resumed elsewhere. */
 const CONNECTION_GRACE_MS = 300_000;
 
-/** The address cannot be listened on: taken, not this machine's, unknown. */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
-  readonly code = "LISTEN_REFUSED";
+/**
+ * Memory of one connection, in MB, above which it gets no new streams: what it does not read is kept
+ * for it. Larger than what all streams of a connection have in their windows (256 of 64 KB).
+ */
+const SESSION_MAX_MB = 64;
+
+export interface ListenerDependencies {
+  readonly report: (call: CallReport) => void;
+  /** Undefined: plaintext. */
+  readonly certificates: Reloaded<Certificates> | undefined;
+  /** A connection was refused before anything was read from it. */
+  readonly onRefusal: (refusal: Refusal) => void;
+  /** Answers HTTP/1 on the same port. Undefined: nobody does. */
+  readonly web?: WebHandler | undefined;
+  /** A fault of `web`. */
+  readonly onFault: (error: unknown) => void;
 }
 
-/** One port with one service, health and reflection. */
+/** One port with one service, health and reflection; and with pages, if there is somebody for them. */
 export class Listener<S extends DescService> {
   readonly #server: grpc.Server;
   readonly #health: HealthImplementation;
   readonly #names: readonly string[];
+  readonly #front: Front;
+  readonly #web: Web | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(
     config: Config,
     service: S,
     handlers: Handlers<S>,
-    dependencies: { readonly report: (call: CallReport) => void },
+    dependencies: ListenerDependencies,
   ) {
     this.#server = new grpc.Server({
+      "grpc-node.max_session_memory": SESSION_MAX_MB,
       "grpc.max_receive_message_length": config.messageMaxBytes,
       "grpc.max_concurrent_streams": config.streamsMax,
       "grpc.max_connection_age_ms": config.connectionMaxMs,
@@ -51,6 +70,24 @@ export class Listener<S extends DescService> {
       [service],
       [file_grpc_health_v1_health, file_google_rpc_error_details],
     );
+    const { certificates, onRefusal, web: handler, onFault } = dependencies;
+    // TLS is the front's, which hands over what is inside of it.
+    const injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+    const web =
+      handler &&
+      new Web({ headersMs: config.handshakeMs }, { handler, authorize: () => {}, onFault });
+    this.#web = web;
+    this.#front = new Front(config, {
+      certificates,
+      onHttp2: (connection) => injector.injectConnection(connection),
+      onHttp1: web && ((connection) => web.accept(connection)),
+      onRefusal,
+    });
+  }
+
+  /** Open connections. */
+  get connectionCount(): number {
+    return this.#front.connectionCount;
   }
 
   /** Of the port and its service. */
@@ -67,37 +104,29 @@ export class Listener<S extends DescService> {
    * @returns the port, which the system chooses if the address says 0.
    * @throws ListenError
    */
-  listen(address: string, credentials: grpc.ServerCredentials): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, credentials, (error, port) =>
-        error === null ? resolve(port) : reject(listenError(address, error)),
-      );
-    });
+  listen(address: string): Promise<number> {
+    return this.#front.listen(address);
   }
 
-  /** Lets open calls end, for a short time, then ends them. */
-  async close(): Promise<void> {
-    const force = setTimeout(() => this.#server.forceShutdown(), SHUTDOWN_GRACE_MS);
-    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+  /** Lets open calls end, for a short time, then ends them. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const force = setTimeout(() => {
+      this.#server.forceShutdown();
+      this.#front.end();
+    }, SHUTDOWN_GRACE_MS);
+    this.#front.stop();
+    this.#web?.close();
+    this.#server.tryShutdown(() => {});
+    // grpc-js counts sessions that are being closed as closed, although their last words are not out.
+    await this.#front.whenEmpty();
     clearTimeout(force);
+    this.#server.forceShutdown();
   }
 }
 
 const statusOf = (isServing: boolean) => (isServing ? "SERVING" : "NOT_SERVING");
-
-function listenError(address: string, cause: Error): ListenError {
-  const isTaken = cause.message.includes("EADDRINUSE");
-  const reason = isTaken ? "another process listens there (EADDRINUSE)" : cause.message;
-  return new ListenError(`cannot listen on ${address}: ${reason}`, { cause });
-}
-
-/** @throws Error if a file cannot be read. */
-export function serverCredentials(config: Config): grpc.ServerCredentials {
-  if (config.tlsCert === "") return grpc.ServerCredentials.createInsecure();
-  const authority = config.tlsClientCa === "" ? null : readFileSync(config.tlsClientCa);
-  const pair = {
-    cert_chain: readFileSync(config.tlsCert),
-    private_key: readFileSync(config.tlsKey),
-  };
-  return grpc.ServerCredentials.createSsl(authority, [pair], authority !== null);
-}

@@ -8,7 +8,11 @@ import { faultOf } from "./fault.ts";
 import type { CallReport } from "./grpc.ts";
 import { IntakePool } from "./intake-pool.ts";
 import type { JobStore } from "./job-store.ts";
-import { Listener, serverCredentials } from "./listener.ts";
+import { Listener } from "./listener.ts";
+import { openCertificates } from "./listening/certificates.ts";
+import type { Refusal } from "./listening/front.ts";
+import { Reloader } from "./listening/reloaded.ts";
+import type { WebHandler } from "./listening/web.ts";
 import { EventLoopWatch } from "./observe/event-loop.ts";
 import { Health } from "./observe/health.ts";
 import { checkFiles, loadKeys } from "./observe/loading.ts";
@@ -26,6 +30,8 @@ export interface ServerDependencies {
   readonly log: Logger;
   /** Undefined: the one that the configuration names. */
   readonly store?: JobStore;
+  /** Answers HTTP/1 on the admin port. Undefined: nobody does. */
+  readonly web?: WebHandler;
 }
 
 export interface RunningServer {
@@ -35,6 +41,8 @@ export interface RunningServer {
   readonly adminPort: number;
   /** The parts, for tests that break them. */
   readonly pool: WorkerPool;
+  /** Reads certificates again. A version that cannot be used is logged and changes nothing. */
+  reload(): Promise<void>;
   /**
    * Refuses new jobs, reports NOT_SERVING, finishes accepted jobs for at most `drainMs`, then ends
    * everything. Idempotent.
@@ -51,9 +59,16 @@ export interface RunningServer {
  */
 export async function startServer(
   config: Config,
-  { log, store: given }: ServerDependencies,
+  { log, store: given, web }: ServerDependencies,
 ): Promise<RunningServer> {
-  const credentials = serverCredentials(config);
+  const certificates = await openCertificates(config);
+  for (const subject of certificates?.value.untimely ?? []) {
+    log.warn({ subject }, "certificate is past its end or not yet valid");
+  }
+  const reloader = new Reloader(certificates === undefined ? [] : [certificates], {
+    everyMs: config.reloadMs,
+    log,
+  });
   const health = new Health();
   const overview = new Overview(config, { health });
   const observer = toAll([]);
@@ -61,8 +76,14 @@ export async function startServer(
     reportCall(log, call);
     observer.callEnded(call);
   };
+  const listening = {
+    certificates,
+    report,
+    onRefusal: (refusal: Refusal) => log.debug({ refusal }, "connection refused"),
+    onFault: (error: unknown) => log.error({ fault: faultOf(error) }, "page failed"),
+  };
   /** What has begun, in the order in which it ends. */
-  const closers: (() => unknown)[] = [];
+  const closers: (() => unknown)[] = [() => reloader.close()];
   const closeParts = async () => {
     for (const close of closers) await close();
   };
@@ -78,10 +99,10 @@ export async function startServer(
       config,
       AdminService,
       adminService(() => administration),
-      { report },
+      { ...listening, web },
     );
     health.onUpdate((answers) => admin.setProbes(answers));
-    const adminPort = await admin.listen(config.adminListen, credentials);
+    const adminPort = await admin.listen(config.adminListen);
     closers.unshift(() => admin.close());
     admin.setHealth(true);
     log.info({ adminPort }, "loading");
@@ -115,9 +136,9 @@ export async function startServer(
       config,
       ProverService,
       proverService(config, { store, circuits, submissions, intake, engine }),
-      { report },
+      listening,
     );
-    const port = await service.listen(config.listen, credentials);
+    const port = await service.listen(config.listen);
     closers.unshift(() => service.close());
     health.onUpdate((answers) => {
       service.setProbes(answers);
@@ -145,6 +166,7 @@ export async function startServer(
       port,
       adminPort,
       pool,
+      reload: () => reloader.reload(),
       close() {
         closing ??= closeAll();
         return closing;

@@ -28,8 +28,8 @@ function usage(): string {
   });
   return `[flags]
 
-Runs the proving service until SIGTERM or Ctrl-C, then finishes what it has accepted. Each flag can
-also be given as an environment variable: --queue-max is PROVER_QUEUE_MAX.
+Runs the proving service until SIGTERM or Ctrl-C, then finishes what it has accepted. SIGHUP reads
+certificates again. Each flag can also be given as an environment variable: --queue-max is PROVER_QUEUE_MAX.
 
 ${rows.join("\n")}`;
 }
@@ -59,8 +59,11 @@ export const serve: Command = {
     const server = await startServer(config, { log });
     // The one line that a supervisor waits for; logs may be off.
     stdout.write(`${JSON.stringify({ port: server.port, adminPort: server.adminPort })}\n`);
+    const reload = () => server.reload();
+    process.on("SIGHUP", reload);
     await whenAborted(signal);
     await server.close();
+    process.off("SIGHUP", reload);
     return EXIT.ok;
   },
 };

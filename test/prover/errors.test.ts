@@ -34,6 +34,7 @@ describe("prover / errors", () => {
   it("are retried only when the service is to blame", () => {
     const retryable = codes.filter(isRetryable).sort();
     expect(retryable).toEqual([
+      "CALLER_LIMIT",
       "DRAINING",
       "ENGINE_UNAVAILABLE",
       "LOADING",
