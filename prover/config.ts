@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { ENGINE_NAMES } from "../worker/engines/open.ts";
 import { memoryMaxBytes } from "./memory-budget.ts";
 import { parseStoreName, type StoreName } from "./stores/open.ts";
+import { withoutSecrets } from "./stores/postgres/address.ts";
 
 /** One setting, read from the environment variable of its name in `OPTIONS`. */
 interface Option<T> {
@@ -11,6 +12,8 @@ interface Option<T> {
   readonly default: T;
   /** For the table of the README, with the unit. */
   readonly meaning: string;
+  /** What of a refused value may be shown. Undefined: all of it. */
+  readonly shown?: (text: string) => string;
 }
 
 /** Every setting of the service. Durations are milliseconds, sizes bytes. */
@@ -102,7 +105,13 @@ export const OPTIONS = {
   PROVER_STORE: option<StoreName>(
     parseStoreName,
     "sqlite:proofmill-jobs.sqlite",
-    "where jobs are kept: sqlite:PATH, a file of this one server (preset: in the working directory, as the circuits; give a service a path of its own), or memory, which ends with the process",
+    "where jobs are kept: sqlite:PATH, a file of this one server (preset: in the working directory, as the circuits; give a service a path of its own), postgres://USER@HOST/DATABASE for several servers, or memory, which ends with the process",
+    withoutSecrets,
+  ),
+  PROVER_STORE_PASSWORD_FILE: option(
+    text,
+    "",
+    "file with the password for a postgres:// store, read for each new connection; empty: the URL's, or PGPASSWORD or PGPASSFILE",
   ),
   PROVER_STORE_KEY_FILE: option(
     text,
@@ -228,13 +237,14 @@ export function parseConfig(
 ): Config {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
-  for (const [name, { parse, default: fallback }] of Object.entries<Option<unknown>>(OPTIONS)) {
+  for (const [name, row] of Object.entries<Option<unknown>>(OPTIONS)) {
+    const { parse, default: fallback, shown = (text) => text } = row;
     const given = overrides[name] ?? environment[name];
     try {
       // An empty variable is how shells and manifests say "not set".
       values[fieldName(name)] = given === undefined || given === "" ? fallback : parse(given);
     } catch (rule) {
-      problems.push(`${name}: got "${given}", expected ${(rule as Error).message}`);
+      problems.push(`${name}: got "${shown(given ?? "")}", expected ${(rule as Error).message}`);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -307,8 +317,13 @@ function fieldName(variable: string): string {
     .replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function option<T>(parse: (text: string) => T, fallback: NoInfer<T>, meaning: string): Option<T> {
-  return { parse, default: fallback, meaning };
+function option<T>(
+  parse: (text: string) => T,
+  fallback: NoInfer<T>,
+  meaning: string,
+  shown: (text: string) => string = (text) => text,
+): Option<T> {
+  return { parse, default: fallback, meaning, shown };
 }
 
 function text(value: string): string {

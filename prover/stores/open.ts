@@ -4,21 +4,32 @@ import { dirname } from "node:path";
 import { ProverError } from "../errors.ts";
 import type { JobStore } from "../job-store.ts";
 import { MemoryStore } from "./memory.ts";
+import { checkAddress } from "./postgres/address.ts";
+import { openPostgres, type PostgresOptions } from "./postgres/open.ts";
 import { SqliteStore } from "./sqlite.ts";
-import type { StoreLimits } from "./transition.ts";
 
-/** Where jobs are kept: in this process's memory, or in a file. */
-export type StoreName = "memory" | `sqlite:${string}`;
+/** Where jobs are kept: in this process's memory, in a file, or in a database that several share. */
+export type StoreName = "memory" | `sqlite:${string}` | `postgres${string}`;
 
 /** @throws Error whose message ends the sentence "expected ...". */
 export function parseStoreName(text: string): StoreName {
   if (text === "memory" || /^sqlite:./.test(text)) return text as StoreName;
-  throw new Error("memory, or sqlite: and the path of a file");
+  if (!text.startsWith("postgres")) {
+    throw new Error("memory, sqlite: and the path of a file, or a postgres:// URL");
+  }
+  checkAddress(text);
+  return text as StoreName;
+}
+
+/** Several processes may use it at once. */
+export function isShared(name: StoreName): boolean {
+  return name.startsWith("postgres");
 }
 
 /** @throws ProverError STORE_UNAVAILABLE if the file cannot be used; the message says why and what to do. */
-export async function openStore(name: StoreName, limits: StoreLimits): Promise<JobStore> {
+export async function openStore(name: StoreName, limits: PostgresOptions): Promise<JobStore> {
   if (name === "memory") return new MemoryStore(limits);
+  if (isShared(name)) return openPostgres(name, limits);
   const path = name.slice("sqlite:".length);
   try {
     await mkdir(dirname(path), { recursive: true });

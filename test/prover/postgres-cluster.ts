@@ -17,7 +17,9 @@ function binaries(): string | undefined {
     ...(process.env.PATH ?? "").split(delimiter),
     ...versions.map((version) => join(DEBIAN, version, "bin")),
   ];
-  return folders.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "pg_ctl")));
+  return folders.find(
+    (folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "pg_ctl")),
+  );
 }
 
 const BIN = binaries();

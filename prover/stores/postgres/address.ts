@@ -78,9 +78,9 @@ export function addressOf(url: string, passwordFile: string): DatabaseAddress {
   };
 }
 
-/** A URL as it may be shown: without password. */
-export function withoutPassword(url: string): string {
-  return url.replace(/^(\w+:\/\/[^/?#]*?):[^/?#]*@/, "$1:***@").replace(/^([^@]*:)[^@]*@/, "$1***@");
+/** A URL, or what was meant to be one, as it may be shown: without user, password and parameters. */
+export function withoutSecrets(url: string): string {
+  return url.replace(/\?.*$/s, "?***").replace(/^(\w*:\/\/)?.*@/s, "$1***@");
 }
 
 function urlOf(url: string): URL {

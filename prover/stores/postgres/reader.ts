@@ -1,11 +1,5 @@
 import { isFinal, type Job, type JobEvent, PRIORITIES } from "../../job.ts";
-import type {
-  CircuitLoad,
-  JobFilter,
-  JobPage,
-  JobReference,
-  StoreStats,
-} from "../../job-store.ts";
+import type { CircuitLoad, JobFilter, JobPage, JobReference, StoreStats } from "../../job-store.ts";
 import { unknownJob } from "../transition.ts";
 import type { Database, Statement } from "./database.ts";
 import { type EventRow, eventOf, type JobRow, jobOf, type LoadRow } from "./rows.ts";

@@ -9,6 +9,7 @@ import type {
   JobStage,
   JobState,
 } from "../../job.ts";
+import type { StoredInput } from "../input-sealer.ts";
 
 /** Columns that jobs and events both have: what an event can change. */
 interface ChangingRow {
@@ -62,6 +63,7 @@ export interface LoadRow {
 }
 
 export interface InputRow {
+  readonly key_id: string | null;
   readonly format: JobInput["format"];
   readonly bytes: Uint8Array;
   readonly new_root: string | null;
@@ -98,14 +100,18 @@ export function eventOf(row: EventRow, job: Job): JobEvent {
   };
 }
 
-export function inputOf(row: InputRow): JobInput {
+export function inputOf(row: InputRow): StoredInput {
   return {
+    keyId: row.key_id ?? undefined,
     format: row.format,
     bytes: plain(row.bytes) as Uint8Array,
     commit:
       row.new_root === null
         ? undefined
-        : { newRoot: BigInt(row.new_root), txData: plain(row.tx_data ?? new Uint8Array()) as never },
+        : {
+            newRoot: BigInt(row.new_root),
+            txData: plain(row.tx_data ?? new Uint8Array()) as never,
+          },
   };
 }
 

@@ -68,6 +68,8 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE inputs (
     number bigint PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
+    -- Null: as it came. Else which key of the sealer opens it.
+    key_id text,
     format text NOT NULL,
     bytes bytea NOT NULL,
     -- Decimal, and bytes: of a typed batch.
@@ -77,6 +79,7 @@ const MIGRATIONS: readonly string[] = [
     toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 500);
   -- Field elements do not compress; trying takes as long as writing.
   ALTER TABLE inputs ALTER COLUMN bytes SET STORAGE EXTERNAL;
+  CREATE INDEX inputs_sealed ON inputs (key_id) WHERE key_id IS NOT NULL;
   CREATE TABLE results (
     number bigint PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
     bytes bytea NOT NULL
@@ -211,7 +214,9 @@ export async function prepareSchema(client: ClientBase, schema: string): Promise
       );
     }
     if (version === 0) {
-      const { rows } = await client.query("SELECT to_regnamespace($1) IS NULL AS missing", [schema]);
+      const { rows } = await client.query("SELECT to_regnamespace($1) IS NULL AS missing", [
+        schema,
+      ]);
       if (rows[0].missing) await client.query(`CREATE SCHEMA ${schema}`);
       await client.query("CREATE TABLE schema_version (version integer NOT NULL)");
       await client.query("INSERT INTO schema_version VALUES (0)");

@@ -15,7 +15,7 @@ const statement = (name: string, text: string): Statement => ({ name, text });
 /**
  * $2 job id, $3 owner, $4 request id, $5 circuit, $6 key, $7 kind, $8 content, $9 priority, $10 labels,
  * $11 development keys, $12 expiry; $13 format, $14 bytes, $15 new root, $16 data; $17 most jobs and
- * $18 most bytes that may wait.
+ * $18 most bytes that may wait; $19 id of the sealing key, $20 bytes of the input before sealing.
  *
  * One row: what waits, and the job unless there is no room or the request id is taken.
  */
@@ -35,14 +35,14 @@ export const SUBMIT = statement(
         WHEN 'NORMAL' THEN nextval('place_normal')
         ELSE nextval('place_low')
       END,
-      $10::text, $11::boolean, $12::bigint, ${NOW}, ${NOW}, 'QUEUED', 0, 0, false, 1, octet_length($14::bytea)
+      $10::text, $11::boolean, $12::bigint, ${NOW}, ${NOW}, 'QUEUED', 0, 0, false, 1, $20::bigint
     FROM load
-    WHERE queued_count < $17::bigint AND queued_bytes + octet_length($14::bytea) <= $18::bigint
+    WHERE queued_count < $17::bigint AND queued_bytes + $20::bigint <= $18::bigint
       AND NOT EXISTS (SELECT FROM jobs WHERE owner = $3 AND request_id = $4)
     ON CONFLICT (owner, request_id) DO NOTHING
     RETURNING *
   ), input AS (
-    INSERT INTO inputs SELECT number, $13::text, $14::bytea, $15::text, $16::bytea FROM job
+    INSERT INTO inputs SELECT number, $19::text, $13::text, $14::bytea, $15::text, $16::bytea FROM job
   )
   SELECT load.queued_count AS waiting_count, load.queued_bytes AS waiting_bytes, job.*
   FROM load LEFT JOIN job ON true`,
@@ -122,7 +122,7 @@ export const CLAIM = statement(
     FROM head WHERE jobs.number = head.number
     RETURNING jobs.*
   )
-  SELECT job.*, inputs.format, inputs.bytes, inputs.new_root, inputs.tx_data
+  SELECT job.*, inputs.key_id, inputs.format, inputs.bytes, inputs.new_root, inputs.tx_data
   FROM job JOIN inputs USING (number)`,
 );
 
@@ -298,6 +298,18 @@ export const PURGE = statement(
       AND ($2::bigint IS NULL OR ended_ms < $2)
     LIMIT ${AT_ONCE}
   ) RETURNING number`,
+);
+
+/** Ids of the keys that stored inputs are sealed with: as many as there were keys. */
+export const KEY_IDS = statement(
+  "key ids",
+  `WITH RECURSIVE known AS (
+    (SELECT key_id FROM inputs WHERE key_id IS NOT NULL ORDER BY key_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT key_id FROM inputs WHERE key_id > known.key_id ORDER BY key_id LIMIT 1)
+    FROM known WHERE known.key_id IS NOT NULL
+  )
+  SELECT key_id FROM known WHERE key_id IS NOT NULL`,
 );
 
 export const LOAD = statement("load", "SELECT * FROM job_load");

@@ -16,6 +16,7 @@ import {
   type StoreStats,
   sameContent,
 } from "../../job-store.ts";
+import { InputSealer, type SealingKey, type StoredInput } from "../input-sealer.ts";
 import {
   checkRoom,
   isDeadLetter,
@@ -23,7 +24,6 @@ import {
   outcomeOf,
   type StoreLimits,
   silentWorker,
-  unknownJob,
 } from "../transition.ts";
 import type { DatabaseAddress } from "./address.ts";
 import { Database, type Statement } from "./database.ts";
@@ -55,6 +55,8 @@ interface Change {
 }
 
 export interface PostgresDependencies {
+  /** Inputs are sealed with the first, and opened with any. Undefined: stored as they come. */
+  readonly keys?: readonly SealingKey[];
   /** Undefined: the database's clock. */
   readonly now?: () => number;
 }
@@ -71,6 +73,7 @@ export class PostgresStore implements JobStore {
   readonly #database: Database;
   readonly #notices: Notices;
   readonly #limits: StoreLimits;
+  readonly #sealer: InputSealer;
   readonly #now: (() => number) | undefined;
   readonly #reader: JobReader;
   readonly #held = new Map<number, Held>();
@@ -82,11 +85,12 @@ export class PostgresStore implements JobStore {
     database: Database,
     address: DatabaseAddress,
     limits: StoreLimits,
-    { now }: PostgresDependencies,
+    { now, keys = [] }: PostgresDependencies,
   ) {
     this.#database = database;
     this.#limits = limits;
     this.#now = now;
+    this.#sealer = new InputSealer(keys);
     this.#reader = new JobReader(database, now);
     this.#notices = new Notices(address, (notice) => this.#hear(notice));
   }
@@ -103,8 +107,14 @@ export class PostgresStore implements JobStore {
   ): Promise<PostgresStore> {
     const database = await Database.open(address);
     const store = new PostgresStore(database, address, limits, dependencies);
-    await store.#notices.start();
-    return store;
+    try {
+      store.#sealer.requireKeys(await store.#keyIds());
+      await store.#notices.start();
+      return store;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
@@ -117,8 +127,10 @@ export class PostgresStore implements JobStore {
   async submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
     const { owner, requestId, contentSha256, input } = wanted;
     const jobId = randomUUID();
+    const stored = this.#sealer.seal(jobId, input);
+    const values = submitValues(jobId, wanted, stored, this.#limits);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const [row] = await this.#timed<SubmitRow>(sql.SUBMIT, submitValues(jobId, wanted, this.#limits));
+      const [row] = await this.#timed<SubmitRow>(sql.SUBMIT, values);
       if (row !== undefined && row.number !== null) {
         input.bytes.fill(0);
         this.#announce({ hasWork: true });
@@ -165,11 +177,13 @@ export class PostgresStore implements JobStore {
       return undefined;
     }
     const job = jobOf(row);
-    const input = inputOf(row);
+    const lease = { jobId: job.jobId, token };
+    const input = await this.#open(row, lease);
+    if (input === undefined) return this.claim(circuits);
     const revoke = new AbortController();
     this.#held.set(row.number, { token, revoke, input, expireMs: job.expireMs });
     this.#announce({ changed: [row.number] });
-    return { lease: { jobId: job.jobId, token }, job, input, revoked: revoke.signal };
+    return { lease, job, input, revoked: revoke.signal };
   }
 
   async heartbeat(lease: Lease, stage: JobStage, progressPercent: number): Promise<boolean> {
@@ -272,6 +286,32 @@ export class PostgresStore implements JobStore {
       this.#sweeping = undefined;
     });
     return this.#sweeping;
+  }
+
+  async #keyIds(): Promise<string[]> {
+    const rows = await this.#query<{ key_id: string }>(sql.KEY_IDS, []);
+    return rows.map(({ key_id }) => key_id);
+  }
+
+  /**
+   * The input of a job just claimed. Undefined: it is damaged, and the job has failed.
+   *
+   * @throws ProverError STORE_KEY_REFUSED: another process seals with a key that this one lacks; the
+   *   job is back in the line.
+   */
+  async #open(row: JobRow & InputRow, lease: Lease): Promise<JobInput | undefined> {
+    try {
+      return this.#sealer.open(row.job_id, inputOf(row));
+    } catch (caught) {
+      const { code, message } = ProverError.from(caught);
+      if (code !== "INPUT_DAMAGED") {
+        await this.settle(lease, { kind: "stopped" });
+        throw caught;
+      }
+      const failure = { reason: code, message, retryable: false };
+      await this.settle(lease, { kind: "failed", failure });
+      return undefined;
+    }
   }
 
   async #sweep(): Promise<void> {
@@ -431,8 +471,12 @@ interface DueRow {
   readonly change_count: number;
 }
 
-function submitValues(jobId: string, job: NewJob, limits: StoreLimits): readonly unknown[] {
-  const { format, bytes, commit } = job.input;
+function submitValues(
+  jobId: string,
+  job: NewJob,
+  { keyId, format, bytes, commit }: StoredInput,
+  limits: StoreLimits,
+): readonly unknown[] {
   return [
     jobId,
     job.owner,
@@ -451,6 +495,8 @@ function submitValues(jobId: string, job: NewJob, limits: StoreLimits): readonly
     commit === undefined ? null : buffer(commit.txData),
     limits.queueMax,
     limits.queueMaxBytes,
+    keyId ?? null,
+    job.input.bytes.length,
   ];
 }
 
