@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
 import { ENGINE_NAMES } from "../worker/engines/open.ts";
 import { memoryMaxBytes } from "./memory-budget.ts";
-import { parseStoreName, type StoreName } from "./stores/open.ts";
+import { isShared, parseStoreName, type StoreName } from "./stores/open.ts";
 import { withoutSecrets } from "./stores/postgres/address.ts";
 
 /** One setting, read from the environment variable of its name in `OPTIONS`. */
@@ -24,6 +24,11 @@ export const OPTIONS = {
     "address and port of ProverService; port 0 takes a free one",
   ),
   PROVER_ADMIN_LISTEN: option(address, "127.0.0.1:50052", "address and port of AdminService"),
+  PROVER_ROLE: option(
+    oneOf("all", "api", "worker"),
+    "all",
+    "what this process does: api takes jobs and answers, worker proves and has the admin port only; both need a store that several servers share",
+  ),
   PROVER_TLS_CERT: option(text, "", "PEM file with the server's certificate chain; empty: no TLS"),
   PROVER_TLS_KEY: option(text, "", "PEM file with the key of that certificate"),
   PROVER_TLS_CLIENT_CA: option(
@@ -280,6 +285,12 @@ export function optionsTable(): string {
 
 function contradictions(config: Config): string[] {
   const problems: string[] = [];
+  if (config.role !== "all" && !isShared(config.store)) {
+    problems.push(
+      `PROVER_ROLE: got ${config.role} with PROVER_STORE=${config.store}, which is this process's alone, so that no other one would ${config.role === "api" ? "prove its jobs" : "give it jobs"}. ` +
+        "Set PROVER_STORE=postgres://..., or PROVER_ROLE=all",
+    );
+  }
   const hasTls = config.tlsCert !== "";
   if (hasTls !== (config.tlsKey !== "")) {
     problems.push(

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { AdminService } from "../gen/prover/v1/admin_pb.ts";
-import { ProverService } from "../gen/prover/v1/prover_pb.ts";
 import { type AdminDependencies, adminService } from "./admin.ts";
+import { CallerPort } from "./caller-port.ts";
 import type { Config } from "./config.ts";
 import { chooseEngine } from "./engine.ts";
 import { faultOf } from "./fault.ts";
@@ -22,9 +22,7 @@ import { Overview } from "./observe/overview.ts";
 import { StoreWatch } from "./observe/store-watch.ts";
 import { WorkerPool } from "./pool.ts";
 import { Scheduler } from "./scheduler.ts";
-import { proverService } from "./service.ts";
 import { openStore } from "./stores/open.ts";
-import { Submissions } from "./submissions.ts";
 
 export interface ServerDependencies {
   readonly log: Logger;
@@ -35,7 +33,7 @@ export interface ServerDependencies {
 }
 
 export interface RunningServer {
-  /** Port of ProverService. */
+  /** Port of ProverService. 0: there is none in this role. */
   readonly port: number;
   /** Port of AdminService. */
   readonly adminPort: number;
@@ -119,37 +117,40 @@ export async function startServer(
       { store: bareStore, log, onChange: (isStoreUp) => health.update({ isStoreUp }) },
     );
     closers.unshift(() => storeWatch.stop());
-    const pool = new WorkerPool(config, { engine });
+    overview.show({ store, storeWatch });
+    const { role } = config;
+    const threads = role === "api" ? 0 : config.threads;
+    const pool = new WorkerPool({ ...config, threads }, { engine });
     closers.unshift(() => pool.close());
-    const intake = new IntakePool({ threads: config.intakeThreads, waitingMax: config.intakeMax });
-    closers.unshift(() => intake.close());
-    overview.show({ store, storeWatch, intake });
-    await loadKeys({ circuits, pool }, config, loading);
+    if (threads > 0) await loadKeys({ circuits, pool }, config, loading);
 
-    const submissions = new Submissions(config, { store, circuits, intake });
+    // Without threads it proves nothing, and still keeps house.
     const scheduler = new Scheduler(config, { store, pool, circuits, log, observer });
+    overview.show({ scheduler });
+    let callers: CallerPort | undefined;
+    if (role !== "worker") {
+      const intake = new IntakePool({
+        threads: config.intakeThreads,
+        waitingMax: config.intakeMax,
+      });
+      closers.unshift(() => intake.close());
+      overview.show({ intake });
+      const parts = { store, circuits, intake, engine, health, listening };
+      callers = await CallerPort.open(config, parts);
+      closers.unshift(() => callers?.close());
+    }
+    const port = callers?.port ?? 0;
     const beginDrain = () => {
-      submissions.close();
+      callers?.refuse();
+      // Others on the same store take the waiting jobs; without callers nothing else is to be drained.
+      if (callers === undefined) void scheduler.drain();
       health.update({ phase: "draining" });
     };
-    const service = new Listener(
-      config,
-      ProverService,
-      proverService(config, { store, circuits, submissions, intake, engine }),
-      listening,
-    );
-    const port = await service.listen(config.listen);
-    closers.unshift(() => service.close());
-    health.onUpdate((answers) => {
-      service.setProbes(answers);
-      service.setHealth(answers.readiness);
-    });
-    overview.show({ scheduler });
     administration = { store, scheduler, beginDrain, log };
     scheduler.start();
     health.update({ phase: "serving" });
     const { name, refused } = engine;
-    log.info({ port, adminPort, engine: name, refused, threads: config.threads }, "serving");
+    log.info({ role, port, adminPort, engine: name, refused, threads }, "serving");
 
     const closeAll = async () => {
       log.info("draining");
@@ -157,7 +158,7 @@ export async function startServer(
       await withinMs(scheduler.drain(), config.drainMs);
       // Stopping first lets watchers see the end of their jobs.
       await scheduler.stop();
-      await Promise.all([service.close(), admin.close()]);
+      await Promise.all([callers?.close(), admin.close()]);
       await closeParts();
       log.info("closed");
     };

@@ -22,7 +22,7 @@ import { decodePageToken, encodePageToken } from "./page-token.ts";
 import { decodeProof } from "./proof-message.ts";
 import { decodeReference } from "./references.ts";
 import { toRpcStatus } from "./status.ts";
-import type { Submissions } from "./submissions.ts";
+import { goingDown, type Submissions } from "./submissions.ts";
 import { LABELS_MAX } from "./submit-request.ts";
 import { VERSION } from "./version.ts";
 import { watchJob } from "./watch.ts";
@@ -39,6 +39,8 @@ export interface ServiceDependencies {
   readonly submissions: Submissions;
   readonly intake: IntakePool;
   readonly engine: Pick<ChosenEngine, "name" | "refused">;
+  /** Aborts when calls that wait are to go on with another server. */
+  readonly leaving: AbortSignal;
 }
 
 const BATCH_ITEMS_MAX = 64;
@@ -54,7 +56,7 @@ export function proverService(
   options: ServiceOptions,
   dependencies: ServiceDependencies,
 ): Handlers<typeof ProverService> {
-  const { store, circuits, submissions, intake, engine } = dependencies;
+  const { store, circuits, submissions, intake, engine, leaving } = dependencies;
   const engines = [engine.name];
   const startedMs = Date.now();
 
@@ -66,9 +68,13 @@ export function proverService(
   };
 
   async function* watch(reference: JobReference, afterSequence: number, signal: AbortSignal) {
-    for await (const { event, position } of watchJob(store, reference, afterSequence, signal)) {
+    const until = AbortSignal.any([signal, leaving]);
+    let hasEnded = false;
+    for await (const { event, position } of watchJob(store, reference, afterSequence, until)) {
+      hasEnded = isFinal(event.job.state);
       yield { event: eventMessage(event, position) };
     }
+    if (!hasEnded && !signal.aborted) throw goingDown();
   }
 
   async function* prove(request: ProveRequest, { signal }: CallContext) {
@@ -130,7 +136,7 @@ export function proverService(
     },
     prove,
     getProof: async (request, context) => ({
-      job: await encodeJob(await awaitJob(store, request, context)),
+      job: await encodeJob(await awaitJob(dependencies, request, context)),
     }),
     watchProof: async function* ({ reference, afterSequence }, { signal }) {
       const named = decodeReference(reference, "");
@@ -170,7 +176,7 @@ async function outcomeOf<T>(accepted: Promise<T>) {
 
 /** The job, at once, or when it has ended, or when the wait is over. */
 async function awaitJob(
-  store: JobStore,
+  { store, leaving }: Pick<ServiceDependencies, "store" | "leaving">,
   { reference, wait }: GetProofRequest,
   { signal, deadlineMs }: CallContext,
 ): Promise<Job> {
@@ -183,7 +189,7 @@ async function awaitJob(
   const patienceMs = Math.min(waitMs, deadlineMs - Date.now() - DEADLINE_MARGIN_MS);
   if (isFinal(job.state) || patienceMs <= 0) return job;
 
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(patienceMs))]);
+  const patience = AbortSignal.any([signal, leaving, AbortSignal.timeout(Math.ceil(patienceMs))]);
   let latest = job;
   for await (const event of store.events({ jobId: job.jobId }, job.sequence, patience)) {
     latest = event.job;

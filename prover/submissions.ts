@@ -69,11 +69,15 @@ export class Submissions {
   }
 
   #requireOpen(): void {
-    if (!this.#isClosed) return;
-    throw new ProverError("DRAINING", "this server is going down: send the request to another one");
+    if (this.#isClosed) throw goingDown();
   }
 }
 
 function described({ circuit, check: _, ...rest }: Submission) {
   return { ...rest, ...circuitKey(circuit), developmentKeys: circuit.developmentKeys };
+}
+
+/** Another server will do. */
+export function goingDown(): ProverError {
+  return new ProverError("DRAINING", "this server is going down: send the request to another one");
 }

@@ -58,7 +58,9 @@ export const serve: Command = {
     for (const name of unknownSettings(env)) log.warn({ name }, "unknown setting: misspelt?");
     const server = await startServer(config, { log });
     // The one line that a supervisor waits for; logs may be off.
-    stdout.write(`${JSON.stringify({ port: server.port, adminPort: server.adminPort })}\n`);
+    const { port, adminPort } = server;
+    const { role } = config;
+    stdout.write(`${JSON.stringify({ ...(port > 0 && { port }), adminPort, role })}\n`);
     const reload = () => server.reload();
     process.on("SIGHUP", reload);
     await whenAborted(signal);
