@@ -3,9 +3,10 @@ import { Attempt, type AttemptOptions } from "./attempt.ts";
 import { type CircuitRegistry, circuitKey } from "./circuits.ts";
 import { faultOf } from "./fault.ts";
 import type { Job, JobStage } from "./job.ts";
-import type { CircuitKey, Claim, JobStore } from "./job-store.ts";
+import type { CircuitKey, Claim, JobStore, Settlement } from "./job-store.ts";
 import type { EndedAttempt, Observer } from "./observe/observer.ts";
 import type { WorkerPool, WorkerSlot } from "./pool.ts";
+import { Rounds } from "./rounds.ts";
 
 export interface SchedulerDependencies {
   readonly store: JobStore;
@@ -47,6 +48,9 @@ const REPORT_MIN_MS = 100;
 const REPORT_MAX_MS = 1_000;
 /** How often the store expires and forgets: the precision of `expire_time`. */
 const SWEEP_MS = 100;
+/** A store that is away for longer has most likely given the job to others. */
+const SETTLE_PATIENCE_MS = 60_000;
+const SETTLE_RETRY_MS = 500;
 /** An announcement may be lost, or the claim that followed it: look without being called. */
 const POLL_MS = 1_000;
 
@@ -60,8 +64,8 @@ export class Scheduler {
   readonly #options: AttemptOptions;
   readonly #dependencies: SchedulerDependencies;
   readonly #slots: readonly Slot[];
-  readonly #timers: NodeJS.Timeout[] = [];
-  readonly #idleWaiters = new Set<() => void>();
+  readonly #rounds: Rounds;
+  readonly #waiters = new Set<() => void>();
   #stopListening: () => void = () => {};
   #phase: "created" | "working" | "draining" | "stopped" = "created";
   #isFilling = false;
@@ -70,6 +74,7 @@ export class Scheduler {
   constructor(options: AttemptOptions, dependencies: SchedulerDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
+    this.#rounds = new Rounds(dependencies);
     this.#slots = dependencies.pool.slots.map((worker) => ({
       worker,
       attempt: undefined,
@@ -79,16 +84,14 @@ export class Scheduler {
   }
 
   start(): void {
-    const { store, log } = this.#dependencies;
+    const { store } = this.#dependencies;
     this.#phase = "working";
     this.#stopListening = store.onWork(() => this.#fill());
-    const every = (ms: number, what: string, act: () => Promise<unknown>) => {
-      const report = (error: unknown) => log.error({ fault: faultOf(error) }, what);
-      this.#timers.push(setInterval(() => act().catch(report), ms));
-    };
-    every(SWEEP_MS, "sweep failed", () => store.sweep());
-    every(PROGRESS_MS, "heartbeat failed", () => this.#heartbeat());
-    every(POLL_MS, "poll failed", async () => this.#fill());
+    this.#rounds.every(SWEEP_MS, "sweep failed", () => store.sweep());
+    // One that hangs must not keep the others' leases from being renewed.
+    const mayOverlap = true;
+    this.#rounds.every(PROGRESS_MS, "heartbeat failed", () => this.#heartbeat(), { mayOverlap });
+    this.#rounds.every(POLL_MS, "poll failed", async () => this.#fill());
     this.#fill();
   }
 
@@ -116,9 +119,7 @@ export class Scheduler {
   async drain(): Promise<void> {
     if (this.#phase === "working") this.#phase = "draining";
     this.#fill();
-    while (await this.#hasWork()) {
-      await new Promise<void>((resolve) => this.#idleWaiters.add(resolve));
-    }
+    while (await this.#hasWork()) await this.#change(POLL_MS);
   }
 
   /** Stops at once: running jobs go back into the line. */
@@ -126,18 +127,39 @@ export class Scheduler {
     this.#phase = "stopped";
     this.#stopListening();
     for (const { attempt } of this.#slots) attempt?.stop();
-    while (this.runningCount > 0) {
-      await new Promise<void>((resolve) => this.#idleWaiters.add(resolve));
-    }
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#wake();
+    // A claim on its way is a job that has to go back, too.
+    while (this.runningCount > 0 || this.#isFilling) await this.#change();
+    this.#rounds.stop();
   }
 
   async #hasWork(): Promise<boolean> {
-    if (this.runningCount > 0) return true;
-    const { store } = this.#dependencies;
-    return (
-      !store.outlivesProcess && this.#phase !== "stopped" && (await store.stats()).queuedCount > 0
-    );
+    if (this.runningCount > 0 || this.#isFilling) return true;
+    const { store, log } = this.#dependencies;
+    if (store.outlivesProcess || this.#phase === "stopped") return false;
+    try {
+      return (await store.stats()).queuedCount > 0;
+    } catch (error) {
+      log.error({ fault: faultOf(error) }, "drain failed");
+      return false;
+    }
+  }
+
+  /** Until an attempt has ended, or a claim, or the phase has changed; or for so long. */
+  async #change(mostMs?: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    let wake = () => {};
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      this.#waiters.add(wake);
+      if (mostMs !== undefined) timer = setTimeout(resolve, mostMs);
+    });
+    clearTimeout(timer);
+    this.#waiters.delete(wake);
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiters) wake();
   }
 
   #mayClaim(): boolean {
@@ -156,6 +178,7 @@ export class Scheduler {
       })
       .finally(() => {
         this.#isFilling = false;
+        this.#wake();
         // Something may have called between the last look and here.
         if (this.#mustRefill) this.#fill();
       });
@@ -184,7 +207,9 @@ export class Scheduler {
           if (isAll) break;
           continue;
         }
-        this.#work(slot, claim);
+        // The phase may have changed on the way.
+        if (this.#phase === "stopped") await store.settle(claim.lease, { kind: "stopped" });
+        else this.#work(slot, claim);
       }
     }
   }
@@ -197,7 +222,7 @@ export class Scheduler {
   }
 
   async #work(slot: Slot, claim: Claim): Promise<void> {
-    const { store, circuits, log, observer } = this.#dependencies;
+    const { circuits, log, observer } = this.#dependencies;
     const { jobId, circuitId, attempts } = claim.job;
     let ended: Pick<EndedAttempt, "outcome" | "reason" | "isRetried" | "proved"> = ABANDONED;
     observer.attemptStarted(claim.job);
@@ -207,7 +232,7 @@ export class Scheduler {
       slot.attempt = attempt;
       log.info({ jobId, circuitId, attempt: attempts }, "attempt started");
       const settlement = await attempt.run();
-      const job = await store.settle(claim.lease, settlement);
+      const job = await this.#settle(claim, settlement);
       this.#report(job, claim);
       ended = {
         outcome: job === undefined ? "late" : settlement.kind,
@@ -223,14 +248,32 @@ export class Scheduler {
       slot.attempt = undefined;
       slot.reported = undefined;
       slot.completedCount++;
-      for (const wake of this.#idleWaiters) wake();
-      this.#idleWaiters.clear();
+      this.#wake();
       this.#fill();
     }
   }
 
+  /**
+   * Settles, and tries again while the store is away: a proof may be minutes of work, and the lease
+   * holds as long as nobody else can be told that it is lost.
+   */
+  async #settle({ lease, job: { jobId } }: Claim, settlement: Settlement) {
+    const { store, log } = this.#dependencies;
+    const untilMs = performance.now() + SETTLE_PATIENCE_MS;
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await store.settle(lease, settlement);
+      } catch (error) {
+        if (this.#phase === "stopped" || performance.now() > untilMs) throw error;
+        if (isFirst) log.warn({ jobId, fault: faultOf(error) }, "result waits for the store");
+        await this.#change(SETTLE_RETRY_MS);
+      }
+    }
+  }
+
   async #heartbeat(): Promise<void> {
-    const nowMs = Date.now();
+    // Not the time of day, which may be set back: leases would run out meanwhile.
+    const nowMs = performance.now();
     const due = this.#slots.filter((slot) => isReportDue(slot, nowMs));
     await Promise.all(due.map((slot) => this.#reportProgress(slot, nowMs)));
   }

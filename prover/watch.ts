@@ -25,12 +25,13 @@ export async function* watchJob(
   const leave = new AbortController();
   const events = store.events(reference, afterSequence, AbortSignal.any([signal, leave.signal]));
   const iterator = events[Symbol.asyncIterator]();
-  let next = iterator.next();
+  const turn = new Turn();
+  let next = turn.of(iterator.next());
   /** The latest event, if the job waits. */
   let waiting: PlacedEvent | undefined;
   try {
     while (true) {
-      const result = waiting === undefined ? await next : await Promise.race([next, sleep()]);
+      const result = waiting === undefined ? await next : await turn.within(next, POSITION_MS);
       if (result === undefined) {
         const event: JobEvent = { ...(waiting as PlacedEvent).event, isSnapshot: true };
         const position = await store.position(event.job.jobId);
@@ -44,7 +45,7 @@ export async function* watchJob(
       const placed = { event, position: await store.position(event.job.jobId) };
       waiting = event.job.state === "QUEUED" ? placed : undefined;
       yield placed;
-      next = iterator.next();
+      next = turn.of(iterator.next());
     }
   } finally {
     leave.abort();
@@ -53,6 +54,34 @@ export async function* watchJob(
   }
 }
 
-function sleep(): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), POSITION_MS).unref());
+/**
+ * Waits for a promise now and then without leaving something behind on it each time, as a race would
+ * until the promise settles: a job may wait for hours.
+ */
+class Turn {
+  #isOver = false;
+  #end: () => void = () => {};
+
+  /** The promise of the next turn. */
+  of<T>(promise: Promise<T>): Promise<T> {
+    this.#isOver = false;
+    const end = () => {
+      this.#isOver = true;
+      this.#end();
+    };
+    promise.then(end, end);
+    return promise;
+  }
+
+  /** That promise's value, or undefined if it takes longer. */
+  async within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#end = resolve;
+      if (this.#isOver) resolve();
+      timer = setTimeout(resolve, ms).unref();
+    });
+    clearTimeout(timer);
+    return this.#isOver ? promise : undefined;
+  }
 }

@@ -20,10 +20,20 @@ class FarStore extends MemoryStore {
   settlementsToLose = 0;
   heartbeatsToLose = 0;
   claimsToLose = 0;
+  sweepsToLose = 0;
+  /** What the answer to a claim waits for. */
+  beforeClaimed: Promise<void> | undefined;
+
+  override async sweep() {
+    if (this.sweepsToLose-- > 0) throw new Error("the store is away");
+    return super.sweep();
+  }
 
   override async claim(circuits: readonly CircuitKey[]) {
     if (this.claimsToLose-- > 0) throw new Error("the store is away");
-    return super.claim(circuits);
+    const claimed = await super.claim(circuits);
+    if (claimed !== undefined) await this.beforeClaimed;
+    return claimed;
   }
 
   override async heartbeat(lease: Lease, stage: JobStage, percent: number) {
@@ -38,13 +48,50 @@ class FarStore extends MemoryStore {
 }
 
 describe("prover / the store is away", () => {
-  it("while a result is to be settled, and the job is done again when its lease has run out", async () => {
+  it("while a result is to be settled, and the proof is not thrown away", async () => {
     const store = new FarStore(LIMITS);
-    store.settlementsToLose = 1;
+    store.settlementsToLose = 2;
     await using under = await startTestServer({ PROVER_CIRCUITS: "product" }, store);
     const job = await under.client.prove(productRequest());
-    expect(job).toMatchObject({ state: JobState.SUCCEEDED, attempts: 2 });
+    expect(job).toMatchObject({ state: JobState.SUCCEEDED, attempts: 1 });
+    const waits = under.logged.filter(({ msg }) => msg === "result waits for the store");
+    expect(waits).toHaveLength(1);
+  });
+
+  it("for the rest of this process, which ends all the same", async () => {
+    const store = new FarStore(LIMITS);
+    store.settlementsToLose = Number.POSITIVE_INFINITY;
+    const under = await startTestServer({ PROVER_CIRCUITS: "product" }, store);
+    await under.client.submit(productRequest());
+    await expect
+      .poll(() => under.logged)
+      .toContainEqual(expect.objectContaining({ msg: "result waits for the store" }));
+    await under[Symbol.asyncDispose]();
     expect(under.logged).toContainEqual(expect.objectContaining({ msg: "attempt abandoned" }));
+  });
+
+  it("while housekeeping goes round, and the log says so once", async () => {
+    const store = new FarStore(LIMITS);
+    store.sweepsToLose = 5;
+    await using under = await startTestServer({ PROVER_CIRCUITS: "product" }, store);
+    await expect.poll(() => store.sweepsToLose).toBeLessThan(0);
+    expect(under.logged.filter(({ msg }) => msg === "sweep failed")).toHaveLength(1);
+  });
+
+  it("in the moment of a stop: a job that was claimed and not begun goes back, at no attempt's cost", async () => {
+    const store = new FarStore(LIMITS);
+    const gate = Promise.withResolvers<void>();
+    store.beforeClaimed = gate.promise;
+    const under = await startTestServer({ PROVER_CIRCUITS: "product" }, store);
+    const request = productRequest();
+    await under.client.submit(request);
+    await expect.poll(async () => (await store.stats()).runningCount).toBe(1);
+    const closed = under.server.close();
+    setTimeout(gate.resolve, 100);
+    await closed;
+    const job = await store.get({ owner: "", requestId: request.requestId as string });
+    expect(job).toMatchObject({ state: "QUEUED", attempts: 0 });
+    await under[Symbol.asyncDispose]();
   });
 
   it("for a few heartbeats, and the job is done all the same", async () => {
