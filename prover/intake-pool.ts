@@ -32,6 +32,11 @@ export class IntakePool {
     this.#waitingMax = waitingMax;
   }
 
+  /** Tasks that wait for a thread. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
   /**
    * The input as a worker takes it.
    *

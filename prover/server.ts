@@ -12,13 +12,16 @@ import { Listener } from "./listener.ts";
 import { openCertificates } from "./listening/certificates.ts";
 import type { Refusal } from "./listening/front.ts";
 import { Reloader } from "./listening/reloaded.ts";
-import type { WebHandler } from "./listening/web.ts";
 import { EventLoopWatch } from "./observe/event-loop.ts";
 import { Health } from "./observe/health.ts";
+import { History } from "./observe/history.ts";
 import { checkFiles, loadKeys } from "./observe/loading.ts";
+import { Metrics } from "./observe/metrics.ts";
 import { observedStore } from "./observe/observed-store.ts";
 import { toAll } from "./observe/observer.ts";
 import { Overview } from "./observe/overview.ts";
+import { openPages } from "./observe/pages.ts";
+import { StatusReporter } from "./observe/status-report.ts";
 import { StoreWatch } from "./observe/store-watch.ts";
 import { WorkerPool } from "./pool.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -28,8 +31,6 @@ export interface ServerDependencies {
   readonly log: Logger;
   /** Undefined: the one that the configuration names. */
   readonly store?: JobStore;
-  /** Answers HTTP/1 on the admin port. Undefined: nobody does. */
-  readonly web?: WebHandler;
 }
 
 export interface RunningServer {
@@ -57,7 +58,7 @@ export interface RunningServer {
  */
 export async function startServer(
   config: Config,
-  { log, store: given, web }: ServerDependencies,
+  { log, store: given }: ServerDependencies,
 ): Promise<RunningServer> {
   const certificates = await openCertificates(config);
   for (const subject of certificates?.value.untimely ?? []) {
@@ -69,7 +70,9 @@ export async function startServer(
   });
   const health = new Health();
   const overview = new Overview(config, { health });
-  const observer = toAll([]);
+  const metrics = new Metrics(overview);
+  const history = new History();
+  const observer = toAll([metrics, history]);
   const report = (call: CallReport) => {
     reportCall(log, call);
     observer.callEnded(call);
@@ -86,6 +89,8 @@ export async function startServer(
     for (const close of closers) await close();
   };
   try {
+    const reporter = new StatusReporter({ overview, history });
+    const web = await openPages({ overview, metrics, reporter });
     const loop = new EventLoopWatch({}, (delayMs, isResponsive) => {
       observer.loopDelayed(delayMs);
       if (health.answers.liveness !== isResponsive) health.update({ isResponsive });

@@ -18,6 +18,7 @@ const COPIED: Readonly<Record<string, string>> = {
   "CHANGELOG.md": "CHANGELOG.md",
   "docs/library.md": "README.md",
   proto: "proto",
+  "prover/observe/page": "prover/observe/page",
   "contracts/bridge": "contracts/bridge",
   "contracts/security": "contracts/security",
   "contracts/zk": "contracts/zk",

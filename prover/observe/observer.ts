@@ -46,18 +46,18 @@ export interface Observer {
   loopDelayed(delayMs: number): void;
 }
 
-/** Tells all of them. */
-export function toAll(observers: readonly Observer[]): Observer {
-  const tell = (event: (observer: Observer) => void) => {
+/** Tells all of them what they want to hear. */
+export function toAll(observers: readonly Partial<Observer>[]): Observer {
+  const tell = (event: (observer: Partial<Observer>) => void) => {
     for (const observer of observers) event(observer);
   };
   return {
-    callEnded: (call) => tell((each) => each.callEnded(call)),
-    jobAccepted: (job) => tell((each) => each.jobAccepted(job)),
-    jobEnded: (job) => tell((each) => each.jobEnded(job)),
-    attemptStarted: (job) => tell((each) => each.attemptStarted(job)),
-    attemptEnded: (attempt) => tell((each) => each.attemptEnded(attempt)),
-    storeUsed: (use) => tell((each) => each.storeUsed(use)),
-    loopDelayed: (delayMs) => tell((each) => each.loopDelayed(delayMs)),
+    callEnded: (call) => tell((each) => each.callEnded?.(call)),
+    jobAccepted: (job) => tell((each) => each.jobAccepted?.(job)),
+    jobEnded: (job) => tell((each) => each.jobEnded?.(job)),
+    attemptStarted: (job) => tell((each) => each.attemptStarted?.(job)),
+    attemptEnded: (attempt) => tell((each) => each.attemptEnded?.(attempt)),
+    storeUsed: (use) => tell((each) => each.storeUsed?.(use)),
+    loopDelayed: (delayMs) => tell((each) => each.loopDelayed?.(delayMs)),
   };
 }

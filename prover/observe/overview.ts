@@ -1,7 +1,7 @@
-import type { CircuitRegistry } from "../circuits.ts";
+import { type CircuitRegistry, circuitKey } from "../circuits.ts";
 import type { ChosenEngine } from "../engine.ts";
 import type { IntakePool } from "../intake-pool.ts";
-import type { JobStore } from "../job-store.ts";
+import type { CircuitKey, JobStore } from "../job-store.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { Health } from "./health.ts";
 import type { StoreWatch } from "./store-watch.ts";
@@ -53,8 +53,21 @@ export class Overview {
     return this.#parts;
   }
 
+  /** Waiting jobs of circuits or keys that are not served here; undefined while that is not known. */
+  get foreignCount(): number | undefined {
+    const { circuits, storeWatch } = this.#parts;
+    const stats = storeWatch?.stats;
+    if (circuits === undefined || stats === undefined) return undefined;
+    const served = new Set(circuits.all.map((circuit) => keyName(circuitKey(circuit))));
+    return stats.circuits
+      .filter((load) => !served.has(keyName(load)))
+      .reduce((count, { queuedCount }) => count + queuedCount, 0);
+  }
+
   /** From now on these can be seen. */
   show(parts: Partial<VisibleParts>): void {
     this.#parts = { ...this.#parts, ...parts };
   }
 }
+
+const keyName = ({ circuitId, zkeySha256 }: CircuitKey): string => `${circuitId} ${zkeySha256}`;
