@@ -66,19 +66,44 @@ const STUBBORN: SmallCircuit = {
     component main {public [steps]} = Stubborn();`,
 };
 
+/** Takes inputs of several megabytes. */
+const WIDE: SmallCircuit = {
+  id: "wide",
+  publicSignals: ["product"],
+  source: `pragma circom 2.2.0;
+    template Wide(n) {
+      signal input x[n];
+      signal output product;
+      signal y[n + 1];
+      y[0] <== 1;
+      for (var i = 0; i < n; i++) y[i + 1] <== y[i] * x[i];
+      product <== y[n];
+    }
+    component main = Wide(20000);`,
+};
+
 const CIRCUITS = [PRODUCT, CHAIN, STUBBORN];
 const root = join(import.meta.dirname, "../..");
 const setupDir = join(root, "circuits/setup");
 
-/** A folder with the artefacts of all of them, one folder each. */
-export async function smallCircuits(): Promise<string> {
+/** A folder with the artefacts of those that nearly every test needs, one folder each. */
+export function smallCircuits(): Promise<string> {
+  return folderOf(CIRCUITS);
+}
+
+/** A folder with the circuit "wide": `x` is 20,000 numbers. */
+export function wideCircuit(): Promise<string> {
+  return folderOf([WIDE]);
+}
+
+async function folderOf(circuits: readonly SmallCircuit[]): Promise<string> {
   const parent = join(root, "build/test-circuits");
-  const dir = join(parent, await fingerprint());
+  const dir = join(parent, await fingerprint(circuits));
   if (existsSync(dir)) return dir;
   // Test files run in parallel: each builds apart, and the first to finish wins.
   const draft = join(parent, `draft-${randomUUID()}`);
   await mkdir(draft, { recursive: true });
-  for (const circuit of CIRCUITS) {
+  for (const circuit of circuits) {
     const circuitDir = join(draft, circuit.id);
     const { wasmPath } = await compileSource(circuit.source, circuitDir);
     if (circuit.isDeaf) await deafen(wasmPath);
@@ -96,8 +121,8 @@ async function deafen(wasmPath: string): Promise<void> {
 }
 
 /** Changes when the circuits do, or the set-up. */
-async function fingerprint(): Promise<string> {
-  const hash = createHash("sha256").update(JSON.stringify(CIRCUITS));
+async function fingerprint(circuits: readonly SmallCircuit[]): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify(circuits));
   const files = (await readdir(setupDir)).sort().map((name) => join(setupDir, name));
   for (const file of [...files, join(root, "circuits/manifest.ts")]) {
     hash.update(await readFile(file));
