@@ -222,8 +222,8 @@ function parseManifest(json: unknown, problem: (what: string) => never): Manifes
   if (manifest.formatVersion !== 1) {
     problem(`has format version ${JSON.stringify(manifest.formatVersion)}, expected 1`);
   }
-  if (typeof circuitId !== "string" || !/^[a-z0-9][a-z0-9-]{0,63}$/.test(circuitId)) {
-    return problem("circuitId: expected 1 to 64 characters of a-z, 0-9 and -");
+  if (typeof circuitId !== "string" || !/^[a-z0-9][a-z0-9.-]{0,63}$/.test(circuitId)) {
+    return problem("circuitId: expected 1 to 64 characters of a-z, 0-9, . and -");
   }
   for (const field of ["constraints", "wires", "domainLog2"] as const) {
     if (!isCount(manifest[field])) problem(`${field}: expected a whole number`);

@@ -20,7 +20,7 @@ export interface VerifierOptions {
 
 /** The contract's name for a circuit id: `batch-tiny` gives `BatchTinyVerifier`. */
 export function verifierName(circuitId: string): string {
-  const words = circuitId.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+  const words = circuitId.split(/[.-]/).map((word) => word.charAt(0).toUpperCase() + word.slice(1));
   return `${words.join("")}Verifier`;
 }
 

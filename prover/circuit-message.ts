@@ -2,12 +2,17 @@ import { create } from "@bufbuild/protobuf";
 import { circuitIdHash } from "../circuits/data.ts";
 import { BatchSizeSchema, type Circuit, CircuitSchema } from "../gen/prover/v1/circuit_pb.ts";
 import type { ServedCircuit } from "./circuits.ts";
+import type { CircuitLoad } from "./job-store.ts";
 
-/** @param engines  names, the one in use first. */
+/**
+ * @param engines  names, the one in use first.
+ * @param load  its jobs in the store.
+ */
 export function circuitMessage(
   circuit: ServedCircuit,
   engines: readonly string[],
   mode: "with key" | "without key",
+  { queuedCount, runningCount }: Pick<CircuitLoad, "queuedCount" | "runningCount">,
 ): Circuit {
   const { artefacts, parameters } = circuit;
   const sha256 = (hex: string) => Buffer.from(hex, "hex");
@@ -24,6 +29,9 @@ export function circuitMessage(
     verificationKeyJson: mode === "with key" ? circuit.verificationKeyJson : new Uint8Array(),
     engines: [...engines],
     developmentKeys: circuit.developmentKeys,
+    draining: circuit.isDraining,
+    queuedCount,
+    runningCount,
   });
   if (parameters !== undefined) {
     message.batchSize = create(BatchSizeSchema, {

@@ -22,6 +22,8 @@ export interface ServedCircuit {
   readonly wireCount: number;
   readonly domainLog2: number;
   readonly developmentKeys: boolean;
+  /** Accepted jobs are proved, new ones are not taken. */
+  readonly isDraining: boolean;
 }
 
 /** What jobs of this circuit are bound to. */
@@ -47,6 +49,11 @@ export class CircuitRegistry {
     return this.all.some(({ developmentKeys }) => developmentKeys);
   }
 
+  /** Whether it is here, under that very key. */
+  has({ circuitId, zkeySha256 }: CircuitKey): boolean {
+    return this.#circuits.get(circuitId)?.artefacts.zkey.sha256 === zkeySha256;
+  }
+
   /** @throws ProverError CIRCUIT_UNKNOWN */
   get(id: string): ServedCircuit {
     const circuit = this.#circuits.get(id);
@@ -60,11 +67,27 @@ export class CircuitRegistry {
   }
 }
 
+/**
+ * The circuit, if it takes new jobs.
+ *
+ * @throws ProverError CIRCUIT_DRAINING
+ */
+export function requireOpen(circuit: ServedCircuit, circuits: CircuitRegistry): void {
+  if (!circuit.isDraining) return;
+  const open = circuits.all.filter(({ isDraining }) => !isDraining).map(({ id }) => id);
+  const description = `${circuit.id} takes no new jobs: a newer circuit takes its place. Open are ${open.join(", ") || "none"}`;
+  throw new ProverError("CIRCUIT_DRAINING", `circuit_id: ${description}`, {
+    violations: [{ field: "circuit_id", description }],
+  });
+}
+
 export interface LoadOptions {
   /** Holds one folder of artefacts for each circuit. */
   readonly circuitsDir: string;
   /** Names of folders; empty: all that have a manifest. */
   readonly circuits: readonly string[];
+  /** Names of folders that are loaded as well, and whose circuits take no new jobs. */
+  readonly circuitsDraining: readonly string[];
   readonly allowDevKeys: boolean;
 }
 
@@ -79,8 +102,9 @@ export async function loadCircuits(
   options: LoadOptions,
   onProgress: (folder: string, doneCount: number, totalCount: number) => void = () => {},
 ): Promise<CircuitRegistry> {
-  const { circuitsDir, circuits } = options;
-  const folders = circuits.length > 0 ? [...new Set(circuits)] : await finishedFolders(circuitsDir);
+  const { circuitsDir, circuits, circuitsDraining } = options;
+  const named = circuits.length > 0 ? circuits : await finishedFolders(circuitsDir);
+  const folders = [...new Set([...named, ...circuitsDraining])];
   if (folders.length === 0) {
     throw new ArtefactError(
       "ARTEFACT_MISSING",
@@ -93,7 +117,8 @@ export async function loadCircuits(
   for (const folder of folders) {
     const dir = join(circuitsDir, folder);
     onProgress(folder, loaded.length, folders.length);
-    const circuit = await loadCircuit(dir, options.allowDevKeys);
+    const isDraining = circuitsDraining.includes(folder);
+    const circuit = { ...(await loadCircuit(dir, options.allowDevKeys)), isDraining };
     // Which of them is meant, an old build or the new one, is not ours to guess.
     if (loaded.some(({ id }) => id === circuit.id)) {
       throw new ArtefactError(
@@ -108,7 +133,10 @@ export async function loadCircuits(
   return new CircuitRegistry(loaded);
 }
 
-async function loadCircuit(dir: string, allowDevKeys: boolean): Promise<ServedCircuit> {
+async function loadCircuit(
+  dir: string,
+  allowDevKeys: boolean,
+): Promise<Omit<ServedCircuit, "isDraining">> {
   const { circuitId, parameters, keys, r1cs, wasm, zkey, verificationKey, ...counts } =
     await loadArtefacts(dir, { allowDevKeys });
   return {

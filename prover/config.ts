@@ -61,6 +61,11 @@ export const OPTIONS = {
     [],
     "circuits to load, separated by commas; empty: all in the folder",
   ),
+  PROVER_CIRCUITS_DRAINING: option(
+    names,
+    [],
+    "circuits to load that take no new jobs and prove those they have, separated by commas",
+  ),
   PROVER_ALLOW_DEV_KEYS: option(
     flag,
     false,

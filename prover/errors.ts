@@ -13,6 +13,7 @@ export type ServiceErrorCode =
   | "CALLER_LIMIT"
   | "REQUEST_MALFORMED"
   | "CIRCUIT_UNKNOWN"
+  | "CIRCUIT_DRAINING"
   | "JOB_UNKNOWN"
   | "REQUEST_ID_REUSED"
   | "JOB_NOT_RETRYABLE"
@@ -113,6 +114,11 @@ export const ERRORS: { readonly [code in ErrorCode]: ErrorRow } = {
     "a proof or its public signals cannot be read",
   ),
   CIRCUIT_UNKNOWN: row(status.NOT_FOUND, "never", "no such circuit here; see ListCircuits"),
+  CIRCUIT_DRAINING: row(
+    status.FAILED_PRECONDITION,
+    "never",
+    "the circuit takes no new jobs: a newer one takes its place; see ListCircuits",
+  ),
   JOB_UNKNOWN: row(
     status.NOT_FOUND,
     "never",

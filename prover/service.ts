@@ -10,14 +10,14 @@ import {
   type VerifyProofRequest,
 } from "../gen/prover/v1/prover_pb.ts";
 import { circuitMessage } from "./circuit-message.ts";
-import type { CircuitRegistry } from "./circuits.ts";
+import { type CircuitRegistry, circuitKey, type ServedCircuit } from "./circuits.ts";
 import type { ChosenEngine } from "./engine.ts";
 import { fieldError, ProverError } from "./errors.ts";
 import type { CallContext, Handlers } from "./grpc.ts";
 import type { IntakePool } from "./intake-pool.ts";
 import { FINAL_STATES, isFinal, type Job, type JobState } from "./job.ts";
 import { eventMessage, jobMessage } from "./job-message.ts";
-import type { JobReference, JobStore } from "./job-store.ts";
+import type { CircuitKey, JobReference, JobStore } from "./job-store.ts";
 import { decodePageToken, encodePageToken } from "./page-token.ts";
 import { decodeProof } from "./proof-message.ts";
 import { decodeReference } from "./references.ts";
@@ -103,8 +103,11 @@ export function proverService(
     };
   };
 
+  const circuitWithKey = async (circuit: ServedCircuit) =>
+    circuitMessage(circuit, engines, "with key", (await loadsOf(store))(circuitKey(circuit)));
+
   const serverInfo = async () => {
-    const { queuedCount, runningCount } = await store.stats();
+    const { queuedCount, runningCount, circuits: loads } = await store.stats();
     return {
       version: VERSION,
       state: submissions.isClosed ? ServerState.DRAINING : ServerState.SERVING,
@@ -117,6 +120,12 @@ export function proverService(
       maxMessageBytes: options.messageMaxBytes,
       startTime: timestampFromMs(startedMs),
       developmentKeys: circuits.hasDevelopmentKeys,
+      unservedJobs: loads
+        .filter((load) => !circuits.has(load))
+        .map(({ zkeySha256, ...load }) => ({
+          ...load,
+          zkeySha256: Buffer.from(zkeySha256, "hex"),
+        })),
     };
   };
 
@@ -155,14 +164,29 @@ export function proverService(
       job: await encodeJob(await store.cancel(decodeReference(reference, ""))),
     }),
     verifyProof: verify,
-    listCircuits: async () => ({
-      circuits: circuits.all.map((circuit) => circuitMessage(circuit, engines, "without key")),
-    }),
+    listCircuits: async () => {
+      const loads = await loadsOf(store);
+      return {
+        circuits: circuits.all.map((circuit) =>
+          circuitMessage(circuit, engines, "without key", loads(circuitKey(circuit))),
+        ),
+      };
+    },
     getCircuit: async ({ circuitId }) => ({
-      circuit: circuitMessage(circuits.get(circuitId), engines, "with key"),
+      circuit: await circuitWithKey(circuits.get(circuitId)),
     }),
     getServerInfo: serverInfo,
   };
+}
+
+/** The jobs of each circuit, which may be none. */
+async function loadsOf(store: JobStore) {
+  const { circuits } = await store.stats();
+  return ({ circuitId, zkeySha256 }: CircuitKey) =>
+    circuits.find((load) => load.circuitId === circuitId && load.zkeySha256 === zkeySha256) ?? {
+      queuedCount: 0,
+      runningCount: 0,
+    };
 }
 
 /** One item of a batch: its fault is an answer, not an error of the call. */

@@ -1,5 +1,5 @@
 import type { SubmitProofRequest } from "../gen/prover/v1/prover_pb.ts";
-import { type CircuitRegistry, circuitKey } from "./circuits.ts";
+import { type CircuitRegistry, circuitKey, requireOpen } from "./circuits.ts";
 import { ProverError } from "./errors.ts";
 import type { IntakePool } from "./intake-pool.ts";
 import type { Job } from "./job.ts";
@@ -51,6 +51,7 @@ export class Submissions {
     if (known !== undefined) {
       return { job: sameContent(known, submission.contentSha256), created: false };
     }
+    requireOpen(submission.circuit, this.#circuits);
     await this.#requireRoom();
     const input = await this.#intake.check(submission.check);
     this.#requireOpen();
