@@ -80,7 +80,9 @@ describe("prover / stopped under load", () => {
     const options = optionsFor("twice.sqlite", { PROVER_ATTEMPTS_MAX: "10" });
     for (let stop = 0; stop < times; stop++) {
       await using served = await ServedProcess.start(options);
+      const before = ledger.accepted.size;
       const loading = load(ledger, served);
+      await expect.poll(() => ledger.accepted.size, { timeout: 30_000 }).toBeGreaterThan(before);
       await sleep(random.below(500));
       served.signal("SIGTERM");
       await sleep(random.below(400));
