@@ -36,9 +36,9 @@ export function adminService(
       return { queuedCount, runningCount };
     },
     listWorkers: async () => ({ workers: parts().scheduler.workers().map(workerMessage) }),
-    retryProof: async ({ reference }) => {
+    retryProof: async ({ reference, owner }) => {
       const { store, log } = parts();
-      const job = await store.retry(decodeReference(reference, ""));
+      const job = await store.retry(decodeReference(reference, owner));
       log.info({ jobId: job.jobId }, "dead letter queued again");
       return { job: jobMessage(job, await store.position(job.jobId)) };
     },

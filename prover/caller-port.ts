@@ -44,7 +44,12 @@ export class CallerPort {
     config: Config,
     { store, circuits, intake, engine, health, listening }: CallerPortDependencies,
   ): Promise<CallerPort> {
-    const submissions = new Submissions(config, { store, circuits, intake });
+    const submissions = new Submissions(config, {
+      store,
+      circuits,
+      intake,
+      quotas: listening.quotas,
+    });
     const leaving = new AbortController();
     // An api process proves nothing itself.
     const threads = config.role === "api" ? 0 : config.threads;

@@ -41,10 +41,20 @@ export const OPTIONS = {
     "required",
     "whether a caller must show a certificate of that authority, or may show a token instead",
   ),
+  PROVER_ACCESS_FILE: option(
+    text,
+    "",
+    "JSON file with those who may call and what each may do (docs/security.md); empty: callers are not told apart",
+  ),
+  PROVER_ALLOW_ANONYMOUS: option(
+    flag,
+    false,
+    "serve callers without certificate or token on an address that other machines reach",
+  ),
   PROVER_RELOAD_MS: option(
     between(0, 86_400_000),
     5_000,
-    "how often certificates are read again; 0: only on SIGHUP",
+    "how often certificates and the access file are read again; 0: only on SIGHUP",
   ),
   PROVER_ALLOW_PLAINTEXT: option(
     flag,
@@ -111,6 +121,11 @@ export const OPTIONS = {
     between(1, 10_000),
     32,
     "inputs waiting to be checked before RESOURCE_EXHAUSTED",
+  ),
+  PROVER_INTAKE_MAX_BYTES: option(
+    between(1024, 2 ** 40),
+    256 * 1024 * 1024,
+    "inputs waiting to be checked, together, before RESOURCE_EXHAUSTED",
   ),
   PROVER_STORE: option<StoreName>(
     parseStoreName,
@@ -297,6 +312,7 @@ function contradictions(config: Config): string[] {
     );
   }
   const hasTls = config.tlsCert !== "";
+  const hasAccessFile = config.accessFile !== "";
   if (hasTls !== (config.tlsKey !== "")) {
     problems.push(
       "PROVER_TLS_CERT and PROVER_TLS_KEY: got one without the other, expected both or none",
@@ -307,14 +323,37 @@ function contradictions(config: Config): string[] {
       "PROVER_TLS_CLIENT_CA: got a file, but PROVER_TLS_CERT is empty; callers' certificates need TLS",
     );
   }
+  if (config.tlsClientCert === "optional" && (config.tlsClientCa === "" || !hasAccessFile)) {
+    problems.push(
+      "PROVER_TLS_CLIENT_CERT: got optional, which leaves callers to PROVER_ACCESS_FILE and PROVER_TLS_CLIENT_CA; expected both files",
+    );
+  }
   for (const [name, listen] of [
     ["PROVER_LISTEN", config.listen],
     ["PROVER_ADMIN_LISTEN", config.adminListen],
   ] as const) {
-    if (!hasTls && !config.allowPlaintext && !isLoopback(listen)) {
+    if (isLoopback(listen)) continue;
+    if (!hasTls && hasAccessFile) {
+      problems.push(
+        `${name}: got ${listen} without TLS, over which no token is taken, and there are no certificates. ` +
+          "Set PROVER_TLS_CERT and PROVER_TLS_KEY, or listen on 127.0.0.1 behind something that does TLS",
+      );
+    } else if (!hasTls && !config.allowPlaintext) {
       problems.push(
         `${name}: got ${listen} without TLS, which lets the network read batches and call the service. ` +
           "Set PROVER_TLS_CERT and PROVER_TLS_KEY, listen on 127.0.0.1, or set PROVER_ALLOW_PLAINTEXT=true",
+      );
+    }
+    if (hasAccessFile || config.allowAnonymous) continue;
+    if (name === "PROVER_ADMIN_LISTEN") {
+      problems.push(
+        `${name}: got ${listen} without PROVER_ACCESS_FILE, which makes everyone who gets there an administrator. ` +
+          "Name the administrators in that file, listen on 127.0.0.1, or set PROVER_ALLOW_ANONYMOUS=true",
+      );
+    } else if (hasTls && config.tlsClientCa === "") {
+      problems.push(
+        `${name}: got ${listen}, and nothing that says who may call. ` +
+          "Set PROVER_TLS_CLIENT_CA or PROVER_ACCESS_FILE, listen on 127.0.0.1, or set PROVER_ALLOW_ANONYMOUS=true",
       );
     }
   }

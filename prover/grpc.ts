@@ -13,6 +13,8 @@ import type {
 } from "@bufbuild/protobuf";
 import { create, fromBinary, isMessage, toBinary } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
+import { identityOf } from "./access/authentication.ts";
+import type { Identity } from "./access/identity.ts";
 import { ProverError } from "./errors.ts";
 import { checkFieldBudget, FieldBudgetError } from "./field-budget.ts";
 import { toServiceError } from "./status.ts";
@@ -26,6 +28,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Unix time in milliseconds; Infinity without a deadline. */
   readonly deadlineMs: number;
+  /** Who calls. It has one of the rights that the method needs. */
+  readonly identity: Identity;
 }
 
 type Request<M extends DescMethod> = MessageShape<M["input"]>;
@@ -49,6 +53,8 @@ export interface CallReport {
   readonly error: ProverError | undefined;
   /** The caller left before the end. */
   readonly isAbandoned: boolean;
+  /** The caller's name. Empty: callers are not told apart, or this one is not known. */
+  readonly caller?: string;
 }
 
 /** Bytes that are not the message they should be. A deserializer that throws would give INTERNAL. */
@@ -188,6 +194,7 @@ function openCall(
   report: Report,
 ): OpenCall {
   const startedMs = performance.now();
+  const identity = identityOf(call.metadata);
   const abort = new AbortController();
   const deadline = call.getDeadline();
   let isOpen = true;
@@ -205,11 +212,16 @@ function openCall(
       elapsedMs: performance.now() - startedMs,
       error: abort.signal.aborted ? undefined : error,
       isAbandoned: abort.signal.aborted,
+      caller: identity?.name ?? "",
     });
   };
   return {
     context: {
       signal: abort.signal,
+      get identity() {
+        if (identity === undefined) throw new Error("a call that was not asked who it is");
+        return identity;
+      },
       deadlineMs: typeof deadline === "number" ? deadline : deadline.getTime(),
     },
     end: () => close(undefined),

@@ -14,6 +14,13 @@ export interface IntakeOptions {
   readonly threads: number;
   /** Tasks that may wait for a thread. */
   readonly waitingMax: number;
+  /** Inputs that may wait for a thread, together. */
+  readonly waitingMaxBytes: number;
+}
+
+interface Waiting {
+  readonly go: (slot: ThreadSlot) => void;
+  readonly bytes: number;
 }
 
 /**
@@ -24,12 +31,15 @@ export class IntakePool {
   readonly #slots: readonly ThreadSlot[];
   readonly #free: ThreadSlot[];
   readonly #waitingMax: number;
-  readonly #waiting: ((slot: ThreadSlot) => void)[] = [];
+  readonly #waitingMaxBytes: number;
+  #waitingBytes = 0;
+  readonly #waiting: Waiting[] = [];
 
-  constructor({ threads, waitingMax }: IntakeOptions) {
+  constructor({ threads, waitingMax, waitingMaxBytes }: IntakeOptions) {
     this.#slots = Array.from({ length: threads }, () => new ThreadSlot(INTAKE));
     this.#free = [...this.#slots];
     this.#waitingMax = waitingMax;
+    this.#waitingMaxBytes = waitingMaxBytes;
   }
 
   /** Tasks that wait for a thread. */
@@ -40,18 +50,19 @@ export class IntakePool {
   /**
    * The input as a worker takes it.
    *
+   * @param bytes  its size as it was sent.
    * @throws ProverError with the fields at fault, QUEUE_FULL, WORKER_LOST
    */
-  async check(task: IntakeTask): Promise<JobInput> {
+  async check(task: IntakeTask, bytes: number): Promise<JobInput> {
     const transferList = task.kind === "batch" ? [] : [task.bytes.buffer];
-    const result = await this.#run<IntakeResult>(task, transferList);
+    const result = await this.#run<IntakeResult>(task, bytes, transferList);
     if (result.kind === "accepted") return result.input;
     throw new ProverError(result.code, result.message, { violations: result.violations });
   }
 
   /** @throws ProverError KEY_MALFORMED, KEY_REFUSED, ARTEFACT_MISMATCH, QUEUE_FULL, WORKER_LOST */
   async verify(task: VerifyTask): Promise<boolean> {
-    const result = await this.#run<VerifyResult>(task);
+    const result = await this.#run<VerifyResult>(task, 0);
     if (result.kind === "verified") return result.isValid;
     throw new ProverError(result.code, result.message);
   }
@@ -60,24 +71,46 @@ export class IntakePool {
     await Promise.all(this.#slots.map((slot) => slot.close()));
   }
 
-  async #run<R>(task: unknown, transferList: readonly ArrayBuffer[] = []): Promise<R> {
-    const slot = this.#free.pop() ?? (await this.#nextFree());
+  async #run<R>(
+    task: unknown,
+    bytes: number,
+    transferList: readonly ArrayBuffer[] = [],
+  ): Promise<R> {
+    const slot = this.#free.pop() ?? (await this.#nextFree(bytes));
     try {
       return await slot.run<R>(task, { transferList });
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#free.push(slot);
-      else next(slot);
+      else {
+        this.#waitingBytes -= next.bytes;
+        next.go(slot);
+      }
     }
   }
 
-  #nextFree(): Promise<ThreadSlot> {
+  #nextFree(bytes: number): Promise<ThreadSlot> {
     const count = this.#waiting.length;
-    if (count < this.#waitingMax) return new Promise((resolve) => this.#waiting.push(resolve));
-    throw new ProverError(
-      "QUEUE_FULL",
-      `intake: got ${count} inputs waiting to be checked, expected fewer than ${this.#waitingMax}. Repeat later with the same request id`,
-      { retryAfterMs: BUSY_RETRY_MS },
-    );
+    if (count >= this.#waitingMax) {
+      throw busy(`${count} inputs waiting to be checked, expected fewer than ${this.#waitingMax}`);
+    }
+    // One that is larger than all together may be would otherwise never be checked.
+    if (count > 0 && this.#waitingBytes + bytes > this.#waitingMaxBytes) {
+      throw busy(
+        `${this.#waitingBytes} bytes waiting to be checked and ${bytes} more, expected at most ${this.#waitingMaxBytes}`,
+      );
+    }
+    this.#waitingBytes += bytes;
+    return new Promise((go) => this.#waiting.push({ go, bytes }));
   }
+}
+
+function busy(got: string): ProverError {
+  return new ProverError(
+    "QUEUE_FULL",
+    `intake: got ${got}. Repeat later with the same request id`,
+    {
+      retryAfterMs: BUSY_RETRY_MS,
+    },
+  );
 }

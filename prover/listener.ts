@@ -3,6 +3,9 @@ import * as grpc from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { file_grpc_health_v1_health } from "../gen/grpc/health/v1/health_pb.ts";
+import type { Access } from "./access/access.ts";
+import { authentication, authorizePage } from "./access/authentication.ts";
+import type { Quotas } from "./access/quotas.ts";
 import type { Config } from "./config.ts";
 import { addService, type CallReport, type Handlers } from "./grpc.ts";
 import type { Certificates } from "./listening/certificates.ts";
@@ -26,6 +29,8 @@ const SESSION_MAX_MB = 64;
 
 export interface ListenerDependencies {
   readonly report: (call: CallReport) => void;
+  readonly access: Access;
+  readonly quotas: Quotas;
   /** Undefined: plaintext. */
   readonly certificates: Reloaded<Certificates> | undefined;
   /** A connection was refused before anything was read from it. */
@@ -51,7 +56,22 @@ export class Listener<S extends DescService> {
     handlers: Handlers<S>,
     dependencies: ListenerDependencies,
   ) {
+    const { access, quotas, certificates, onRefusal, web: handler, onFault } = dependencies;
     this.#server = new grpc.Server({
+      interceptors: [
+        authentication({
+          access,
+          quotas,
+          isEncrypted: certificates !== undefined,
+          onRefusal: (path, error) =>
+            dependencies.report({
+              method: path.slice(1),
+              elapsedMs: 0,
+              error,
+              isAbandoned: false,
+            }),
+        }),
+      ],
       "grpc-node.max_session_memory": SESSION_MAX_MB,
       "grpc.max_receive_message_length": config.messageMaxBytes,
       "grpc.max_concurrent_streams": config.streamsMax,
@@ -70,12 +90,14 @@ export class Listener<S extends DescService> {
       [service],
       [file_grpc_health_v1_health, file_google_rpc_error_details],
     );
-    const { certificates, onRefusal, web: handler, onFault } = dependencies;
     // TLS is the front's, which hands over what is inside of it.
     const injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
     const web =
       handler &&
-      new Web({ headersMs: config.handshakeMs }, { handler, authorize: () => {}, onFault });
+      new Web(
+        { headersMs: config.handshakeMs },
+        { handler, authorize: (request) => authorizePage(access, request), onFault },
+      );
     this.#web = web;
     this.#front = new Front(config, {
       certificates,

@@ -1,5 +1,8 @@
 import type { Logger } from "pino";
 import { AdminService } from "../gen/prover/v1/admin_pb.ts";
+import { Access } from "./access/access.ts";
+import { openAccessList } from "./access/access-list.ts";
+import { Quotas } from "./access/quotas.ts";
 import { type AdminDependencies, adminService } from "./admin.ts";
 import { CallerPort } from "./caller-port.ts";
 import type { Config } from "./config.ts";
@@ -40,7 +43,7 @@ export interface RunningServer {
   readonly adminPort: number;
   /** The parts, for tests that break them. */
   readonly pool: WorkerPool;
-  /** Reads certificates again. A version that cannot be used is logged and changes nothing. */
+  /** Reads certificates and the access file again. A version that cannot be used is logged and changes nothing. */
   reload(): Promise<void>;
   /**
    * Refuses new jobs, reports NOT_SERVING, finishes accepted jobs for at most `drainMs`, then ends
@@ -64,10 +67,10 @@ export async function startServer(
   for (const subject of certificates?.value.untimely ?? []) {
     log.warn({ subject }, "certificate is past its end or not yet valid");
   }
-  const reloader = new Reloader(certificates === undefined ? [] : [certificates], {
-    everyMs: config.reloadMs,
-    log,
-  });
+  const accessList = await openAccessList(config.accessFile);
+  const reloaded = [certificates, accessList].filter((files) => files !== undefined);
+  const reloader = new Reloader(reloaded, { everyMs: config.reloadMs, log });
+  const quotas = new Quotas();
   const health = new Health();
   const overview = new Overview(config, { health });
   const metrics = new Metrics(overview);
@@ -78,6 +81,8 @@ export async function startServer(
     observer.callEnded(call);
   };
   const listening = {
+    access: new Access(accessList),
+    quotas,
     certificates,
     report,
     onRefusal: (refusal: Refusal) => log.debug({ refusal }, "connection refused"),
@@ -137,6 +142,7 @@ export async function startServer(
       const intake = new IntakePool({
         threads: config.intakeThreads,
         waitingMax: config.intakeMax,
+        waitingMaxBytes: config.intakeMaxBytes,
       });
       closers.unshift(() => intake.close());
       overview.show({ intake });
@@ -184,8 +190,17 @@ export async function startServer(
   }
 }
 
-function reportCall(log: Logger, { method, elapsedMs, error, isAbandoned }: CallReport): void {
-  const fields = { method, elapsedMs: Math.round(elapsedMs), code: error?.code, isAbandoned };
+function reportCall(
+  log: Logger,
+  { method, elapsedMs, error, isAbandoned, caller }: CallReport,
+): void {
+  const fields = {
+    method,
+    elapsedMs: Math.round(elapsedMs),
+    code: error?.code,
+    isAbandoned,
+    caller,
+  };
   // The message may quote the request, so the log has the code only.
   if (error?.code === "BUG") log.error({ ...fields, fault: faultOf(error) }, "call failed");
   else log.debug(fields, "call ended");

@@ -9,6 +9,7 @@ import {
   type SubmitProofRequest,
   type VerifyProofRequest,
 } from "../gen/prover/v1/prover_pb.ts";
+import { type Identity, maySee, ownerSeen, requireRight } from "./access/identity.ts";
 import { circuitMessage } from "./circuit-message.ts";
 import { type CircuitRegistry, circuitKey, type ServedCircuit } from "./circuits.ts";
 import type { ChosenEngine } from "./engine.ts";
@@ -20,7 +21,7 @@ import { eventMessage, jobMessage } from "./job-message.ts";
 import type { CircuitKey, JobReference, JobStore } from "./job-store.ts";
 import { decodePageToken, encodePageToken } from "./page-token.ts";
 import { decodeProof } from "./proof-message.ts";
-import { decodeReference } from "./references.ts";
+import { decodeReference, type ReferenceField } from "./references.ts";
 import { toRpcStatus } from "./status.ts";
 import { goingDown, type Submissions } from "./submissions.ts";
 import { LABELS_MAX } from "./submit-request.ts";
@@ -62,8 +63,8 @@ export function proverService(
 
   const encodeJob = async (job: Job) => jobMessage(job, await store.position(job.jobId));
 
-  const submit = async (request: SubmitProofRequest) => {
-    const { job, created } = await submissions.submit(request);
+  const submit = async (request: SubmitProofRequest, identity: Identity) => {
+    const { job, created } = await submissions.submit(request, identity);
     return { job: await encodeJob(job), created };
   };
 
@@ -77,9 +78,9 @@ export function proverService(
     if (!hasEnded && !signal.aborted) throw goingDown();
   }
 
-  async function* prove(request: ProveRequest, { signal }: CallContext) {
+  async function* prove(request: ProveRequest, { signal, identity }: CallContext) {
     if (request.submit === undefined) throw fieldError("submit", "got nothing, expected a request");
-    const { job, created } = await submissions.submit(request.submit);
+    const { job, created } = await submissions.submit(request.submit, identity);
     try {
       yield* watch({ jobId: job.jobId }, 0, signal);
     } finally {
@@ -130,15 +131,15 @@ export function proverService(
   };
 
   return {
-    submitProof: submit,
-    batchSubmitProofs: async ({ requests }, { signal }) => {
+    submitProof: (request, { identity }) => submit(request, identity),
+    batchSubmitProofs: async ({ requests }, { signal, identity }) => {
       if (requests.length < 1 || requests.length > BATCH_ITEMS_MAX) {
         throw fieldError("requests", `got ${requests.length}, expected 1 to ${BATCH_ITEMS_MAX}`);
       }
       const outcomes = [];
       for (const request of requests) {
         // One at a time: together they would fill the intake's line and refuse each other.
-        outcomes.push(await outcomeOf(submit(request)));
+        outcomes.push(await outcomeOf(submit(request, identity)));
         if (signal.aborted) break;
       }
       return { outcomes };
@@ -147,22 +148,24 @@ export function proverService(
     getProof: async (request, context) => ({
       job: await encodeJob(await awaitJob(dependencies, request, context)),
     }),
-    watchProof: async function* ({ reference, afterSequence }, { signal }) {
-      const named = decodeReference(reference, "");
-      yield* watch(named, await knownSequence(store, named, afterSequence), signal);
+    watchProof: async function* ({ reference, afterSequence }, { signal, identity }) {
+      const job = await visibleJob(store, reference, identity);
+      yield* watch({ jobId: job.jobId }, knownSequence(job, afterSequence), signal);
     },
-    listProofs: async (request) => {
+    listProofs: async (request, { identity }) => {
       const { states, circuitId, limit, cursor } = decodeList(request);
-      const filter = { owner: undefined, states, circuitId, labels: request.labels };
+      const filter = { owner: ownerSeen(identity), states, circuitId, labels: request.labels };
       const { jobs, nextCursor } = await store.list(filter, limit, cursor);
       return {
         jobs: await Promise.all(jobs.map(encodeJob)),
         nextPageToken: encodePageToken(nextCursor),
       };
     },
-    cancelProof: async ({ reference }) => ({
-      job: await encodeJob(await store.cancel(decodeReference(reference, ""))),
-    }),
+    cancelProof: async ({ reference }, { identity }) => {
+      const { jobId, owner } = await visibleJob(store, reference, identity);
+      if (owner !== identity.name) requireRight(identity, ["admin"]);
+      return { job: await encodeJob(await store.cancel({ jobId })) };
+    },
     verifyProof: verify,
     listCircuits: async () => {
       const loads = await loadsOf(store);
@@ -202,14 +205,13 @@ async function outcomeOf<T>(accepted: Promise<T>) {
 async function awaitJob(
   { store, leaving }: Pick<ServiceDependencies, "store" | "leaving">,
   { reference, wait }: GetProofRequest,
-  { signal, deadlineMs }: CallContext,
+  { signal, deadlineMs, identity }: CallContext,
 ): Promise<Job> {
   const waitMs = wait === undefined ? 0 : durationMs(wait);
   if (!(waitMs >= 0 && waitMs <= WAIT_MAX_MS)) {
     throw fieldError("wait", `got ${waitMs} ms, expected 0 to ${WAIT_MAX_MS} ms`);
   }
-  const named = decodeReference(reference, "");
-  const job = await requireJob(store, named);
+  const job = await visibleJob(store, reference, identity);
   const patienceMs = Math.min(waitMs, deadlineMs - Date.now() - DEADLINE_MARGIN_MS);
   if (isFinal(job.state) || patienceMs <= 0) return job;
 
@@ -221,9 +223,19 @@ async function awaitJob(
   return latest;
 }
 
-async function requireJob(store: JobStore, reference: JobReference): Promise<Job> {
-  const job = await store.get(reference);
-  if (job !== undefined) return job;
+/**
+ * The job, if it is for this caller to see. Another's is as unknown as one that never was: nobody can
+ * find out what others have.
+ *
+ * @throws ProverError REQUEST_MALFORMED, JOB_UNKNOWN
+ */
+async function visibleJob(
+  store: JobStore,
+  reference: ReferenceField,
+  identity: Identity,
+): Promise<Job> {
+  const job = await store.get(decodeReference(reference, identity.name));
+  if (job !== undefined && maySee(identity, job)) return job;
   throw new ProverError(
     "JOB_UNKNOWN",
     "no such job: it was never accepted here or is forgotten. Submit it again with its request id",
@@ -231,12 +243,7 @@ async function requireJob(store: JobStore, reference: JobReference): Promise<Job
 }
 
 /** A sequence from another job would make the stream skip events in silence. */
-async function knownSequence(
-  store: JobStore,
-  reference: JobReference,
-  afterSequence: bigint,
-): Promise<number> {
-  const { sequence } = await requireJob(store, reference);
+function knownSequence({ sequence }: Job, afterSequence: bigint): number {
   if (afterSequence <= BigInt(sequence)) return Number(afterSequence);
   throw fieldError(
     "after_sequence",

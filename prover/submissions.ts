@@ -1,4 +1,6 @@
 import type { SubmitProofRequest } from "../gen/prover/v1/prover_pb.ts";
+import type { Identity } from "./access/identity.ts";
+import type { Quotas } from "./access/quotas.ts";
 import { type CircuitRegistry, circuitKey, requireOpen } from "./circuits.ts";
 import { ProverError } from "./errors.ts";
 import type { IntakePool } from "./intake-pool.ts";
@@ -16,6 +18,7 @@ export class Submissions {
   readonly #store: JobStore;
   readonly #circuits: CircuitRegistry;
   readonly #intake: IntakePool;
+  readonly #quotas: Quotas;
   readonly #queueMax: number;
   #isClosed = false;
 
@@ -25,12 +28,14 @@ export class Submissions {
       readonly store: JobStore;
       readonly circuits: CircuitRegistry;
       readonly intake: IntakePool;
+      readonly quotas: Quotas;
     },
   ) {
     this.#queueMax = options.queueMax;
     this.#store = dependencies.store;
     this.#circuits = dependencies.circuits;
     this.#intake = dependencies.intake;
+    this.#quotas = dependencies.quotas;
   }
 
   /** From now on, no new jobs; repetitions are still answered. */
@@ -43,19 +48,27 @@ export class Submissions {
   }
 
   /** @throws ProverError for everything that SubmitProof can refuse. */
-  async submit(request: SubmitProofRequest): Promise<Accepted> {
+  async submit(request: SubmitProofRequest, identity: Identity): Promise<Accepted> {
+    this.#quotas.countSubmission(identity);
+    const owner = identity.name;
     const submission = decodeSubmit(request, this.#circuits, Date.now());
     // What needs no check comes first: a repetition has passed it already, and a server that takes
     // nothing should not spend a second to find out what it refuses.
-    const known = await this.#store.get({ owner: "", requestId: submission.requestId });
+    const known = await this.#store.get({ owner, requestId: submission.requestId });
     if (known !== undefined) {
       return { job: sameContent(known, submission.contentSha256), created: false };
     }
     requireOpen(submission.circuit, this.#circuits);
     await this.#requireRoom();
-    const input = await this.#intake.check(submission.check);
-    this.#requireOpen();
-    return this.#store.submit({ ...described(submission), owner: "", input });
+    return this.#quotas.withinWaiting(
+      identity,
+      () => this.#store.queuedOf(owner),
+      async () => {
+        const input = await this.#intake.check(submission.check, submission.contentBytes);
+        this.#requireOpen();
+        return this.#store.submit({ ...described(submission), owner, input });
+      },
+    );
   }
 
   async #requireRoom(): Promise<void> {
@@ -74,7 +87,7 @@ export class Submissions {
   }
 }
 
-function described({ circuit, check: _, ...rest }: Submission) {
+function described({ circuit, check: _, contentBytes: __, ...rest }: Submission) {
   return { ...rest, ...circuitKey(circuit), developmentKeys: circuit.developmentKeys };
 }
 

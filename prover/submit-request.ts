@@ -22,6 +22,8 @@ export interface Submission {
   readonly priority: JobPriority;
   readonly labels: Readonly<Record<string, string>>;
   readonly expireMs: number | undefined;
+  /** Bytes of the input as it was sent. */
+  readonly contentBytes: number;
   /** What the intake is to check. */
   readonly check: IntakeTask;
 }
@@ -83,6 +85,7 @@ export function decodeSubmit(
     priority: priority as JobPriority,
     labels,
     expireMs,
+    contentBytes: content.length,
     check,
   };
 }

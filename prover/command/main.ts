@@ -17,6 +17,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   submit: async () => (await import("./submit.ts")).submit,
   watch: async () => (await import("./watch.ts")).watch,
   operate: async () => (await import("./operate.ts")).operate,
+  token: async () => (await import("./token.ts")).token,
   health: async () => (await import("./health.ts")).health,
 };
 

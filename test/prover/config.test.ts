@@ -68,10 +68,51 @@ describe("prover / config", () => {
       expect(problemsOf({ PROVER_LISTEN: listen })[0]).toMatch(/^PROVER_LISTEN: .* without TLS/);
       const asked = { PROVER_LISTEN: listen, PROVER_ALLOW_PLAINTEXT: "true" };
       expect(parseConfig(asked).listen).toBe(listen);
-      const tls = { PROVER_TLS_CERT: "cert.pem", PROVER_TLS_KEY: "key.pem" };
-      expect(parseConfig({ PROVER_LISTEN: listen, ...tls }).listen).toBe(listen);
     },
   );
+
+  const tls = { PROVER_TLS_CERT: "cert.pem", PROVER_TLS_KEY: "key.pem" };
+
+  it("serves other machines with TLS only if it knows who they are, or is told by name not to ask", () => {
+    const open = { PROVER_LISTEN: "0.0.0.0:50051", ...tls };
+    expect(problemsOf(open)).toEqual([
+      expect.stringMatching(/^PROVER_LISTEN: .* nothing that says who may call/),
+    ]);
+    for (const known of ["PROVER_TLS_CLIENT_CA", "PROVER_ACCESS_FILE"]) {
+      expect(problemsOf({ ...open, [known]: "file" }), known).toEqual([]);
+    }
+    expect(problemsOf({ ...open, PROVER_ALLOW_ANONYMOUS: "true" })).toEqual([]);
+  });
+
+  it("opens the admin port to other machines only with an access file, or if told by name", () => {
+    const open = { PROVER_ADMIN_LISTEN: "0.0.0.0:50052", ...tls, PROVER_TLS_CLIENT_CA: "ca.pem" };
+    expect(problemsOf(open)).toEqual([
+      expect.stringMatching(/^PROVER_ADMIN_LISTEN: .* without PROVER_ACCESS_FILE/),
+    ]);
+    const plain = { PROVER_ADMIN_LISTEN: "0.0.0.0:50052", PROVER_ALLOW_PLAINTEXT: "true" };
+    expect(problemsOf(plain)).toHaveLength(1);
+    expect(problemsOf({ ...open, PROVER_ACCESS_FILE: "access.json" })).toEqual([]);
+    expect(problemsOf({ ...plain, PROVER_ALLOW_ANONYMOUS: "true" })).toEqual([]);
+  });
+
+  it("refuses tokens in the clear, whatever else is allowed", () => {
+    const clear = {
+      PROVER_LISTEN: "0.0.0.0:50051",
+      PROVER_ACCESS_FILE: "access.json",
+      PROVER_ALLOW_PLAINTEXT: "true",
+      PROVER_ALLOW_ANONYMOUS: "true",
+    };
+    expect(problemsOf(clear)).toEqual([expect.stringMatching(/^PROVER_LISTEN: .* no token/)]);
+    expect(problemsOf({ PROVER_ACCESS_FILE: "access.json" })).toEqual([]);
+  });
+
+  it("asks for certificates without demanding them only where an access file decides", () => {
+    const optional = { ...tls, PROVER_TLS_CLIENT_CERT: "optional" };
+    expect(problemsOf(optional)).toHaveLength(1);
+    expect(problemsOf({ ...optional, PROVER_TLS_CLIENT_CA: "ca.pem" })).toHaveLength(1);
+    const both = { PROVER_TLS_CLIENT_CA: "ca.pem", PROVER_ACCESS_FILE: "access.json" };
+    expect(problemsOf({ ...optional, ...both })).toEqual([]);
+  });
 
   it.each(["127.0.0.1:0", "127.1.2.3:1", "localhost:50051", "[::1]:50051"])(
     "listens on %s without TLS",
