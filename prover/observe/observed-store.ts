@@ -11,13 +11,13 @@ import type { Observer } from "./observer.ts";
  */
 export function observedStore(store: JobStore, observer: Observer): JobStore {
   store.onEnded((job) => observer.jobEnded(job));
-  const wrapped = new Map<PropertyKey, unknown>();
+  const wrapped = new Map<unknown, unknown>();
   return new Proxy(store, {
     get(target, name) {
-      const known = wrapped.get(name);
-      if (known !== undefined) return known;
       // The store is `this`, not the proxy, which has no private fields.
       const member: unknown = Reflect.get(target, name, target);
+      const known = wrapped.get(member);
+      if (known !== undefined) return known;
       if (typeof member !== "function" || typeof name !== "string") return member;
       const operation = (...given: unknown[]): unknown => {
         const startedMs = performance.now();
@@ -41,7 +41,7 @@ export function observedStore(store: JobStore, observer: Observer): JobStore {
           },
         );
       };
-      wrapped.set(name, operation);
+      wrapped.set(member, operation);
       return operation;
     },
   });

@@ -123,7 +123,9 @@ describe("package / content", () => {
   it("is code, declarations, contracts, protos, and the papers of a package", () => {
     const kinds = new Set(files.map((path) => /(?:\.d)?\.\w+$/.exec(path)?.[0] ?? path));
     expect([...kinds].sort()).toEqual([
+      ".css",
       ".d.ts",
+      ".html",
       ".js",
       ".json",
       ".md",
