@@ -79,8 +79,14 @@ export class Web {
   /** Node checks its own limits only for connections of a server that listens. */
   #awaitRequest(connection: Socket): void {
     const slow = setTimeout(() => connection.destroy(), this.#headersMs);
-    connection.once("close", () => clearTimeout(slow));
-    connection.once(REQUEST, () => clearTimeout(slow));
+    // Neither may stay behind: a page asks every second on one connection.
+    const done = () => {
+      clearTimeout(slow);
+      connection.off("close", done);
+      connection.off(REQUEST, done);
+    };
+    connection.once("close", done);
+    connection.once(REQUEST, done);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

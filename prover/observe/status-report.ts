@@ -32,10 +32,12 @@ export class StatusReporter {
   }
 
   async report() {
+    const { store } = this.#overview.parts;
+    // The only wait comes first: what follows is of one moment.
+    const lists = store && (await this.#lists(store));
     const { parts, limits, health, loading, startedMs } = this.#overview;
     const { engine, circuits, storeWatch, intake, scheduler } = parts;
     const stats = storeWatch?.stats;
-    const lists = parts.store && (await this.#lists(parts.store));
     return {
       timeMs: Date.now(),
       version: VERSION,
