@@ -48,8 +48,6 @@ const REPORT_MIN_MS = 100;
 const REPORT_MAX_MS = 1_000;
 /** How often the store expires and forgets: the precision of `expire_time`. */
 const SWEEP_MS = 100;
-/** A store that is away for longer has most likely given the job to others. */
-const SETTLE_PATIENCE_MS = 60_000;
 const SETTLE_RETRY_MS = 500;
 /** An announcement may be lost, or the claim that followed it: look without being called. */
 const POLL_MS = 1_000;
@@ -254,17 +252,16 @@ export class Scheduler {
   }
 
   /**
-   * Settles, and tries again while the store is away: a proof may be minutes of work, and the lease
-   * holds as long as nobody else can be told that it is lost.
+   * Settles, and tries again as long as the store is away: a proof may be minutes of work, a disk full for
+   * an hour, and the lease holds until the store says that somebody else has the job.
    */
   async #settle({ lease, job: { jobId } }: Claim, settlement: Settlement) {
     const { store, log } = this.#dependencies;
-    const untilMs = performance.now() + SETTLE_PATIENCE_MS;
     for (let isFirst = true; ; isFirst = false) {
       try {
         return await store.settle(lease, settlement);
       } catch (error) {
-        if (this.#phase === "stopped" || performance.now() > untilMs) throw error;
+        if (this.#phase === "stopped") throw error;
         if (isFirst) log.warn({ jobId, fault: faultOf(error) }, "result waits for the store");
         await this.#change(SETTLE_RETRY_MS);
       }

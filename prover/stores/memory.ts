@@ -15,6 +15,7 @@ import type {
 } from "../job-store.ts";
 import { sameContent } from "../job-store.ts";
 import { Endings } from "./endings.ts";
+import { matches, SCANNED_MAX } from "./job-filter.ts";
 import { Row } from "./row.ts";
 import {
   checkRoom,
@@ -33,8 +34,10 @@ export class MemoryStore implements JobStore {
   readonly outlivesProcess = false;
   readonly #limits: StoreLimits;
   readonly #now: () => number;
+  readonly #steadyNow: () => number;
   readonly #rows = new Map<string, Row>();
   readonly #byRequestId = new Map<string, Row>();
+  readonly #byOrdinal = new Map<number, Row>();
   readonly #waiting = new WaitingLine<Row>();
   readonly #running = new Set<Row>();
   /** Waiting or running jobs that may expire. */
@@ -44,10 +47,12 @@ export class MemoryStore implements JobStore {
   readonly #endedListeners = new Set<(job: Job) => void>();
   #ordinal = 0;
 
+  /** @param dependencies  `now` in Unix ms; given, it is also the clock of leases, which else is one that nobody can set. */
   constructor(limits: StoreLimits, dependencies: { readonly now?: () => number } = {}) {
     this.#limits = limits;
     this.#endings = new Endings({ ...limits, deadMaxBytes: limits.queueMaxBytes });
     this.#now = dependencies.now ?? Date.now;
+    this.#steadyNow = dependencies.now ?? (() => performance.now());
   }
 
   async close(): Promise<void> {}
@@ -60,6 +65,7 @@ export class MemoryStore implements JobStore {
     const job = newJob(wanted, this.#now());
     const row = new Row(job, wanted.input, this.#ordinal++, this.#now);
     this.#rows.set(row.job.jobId, row);
+    this.#byOrdinal.set(row.ordinal, row);
     this.#byRequestId.set(ownersName(row.job), row);
     if (row.job.expireMs !== undefined) this.#expiring.add(row);
     this.#enqueue(row, "back", {});
@@ -77,14 +83,15 @@ export class MemoryStore implements JobStore {
 
   async list(filter: JobFilter, limit: number, cursor: number | undefined): Promise<JobPage> {
     const jobs: Job[] = [];
-    let last: number | undefined;
-    for (const { job, ordinal } of [...this.#rows.values()].reverse()) {
-      if ((cursor !== undefined && ordinal >= cursor) || !matches(job, filter)) continue;
-      if (jobs.length === limit) return { jobs, nextCursor: last };
+    const from = Math.min(cursor ?? this.#ordinal, this.#ordinal);
+    const until = Math.max(0, from - SCANNED_MAX);
+    for (let ordinal = from - 1; ordinal >= until; ordinal--) {
+      const job = this.#byOrdinal.get(ordinal)?.job;
+      if (job === undefined || !matches(job, filter)) continue;
+      if (jobs.length === limit) return { jobs, nextCursor: ordinal + 1 };
       jobs.push({ ...job, result: undefined });
-      last = ordinal;
     }
-    return { jobs, nextCursor: undefined };
+    return { jobs, nextCursor: until === 0 ? undefined : until };
   }
 
   async *events(
@@ -129,7 +136,7 @@ export class MemoryStore implements JobStore {
     this.#waiting.leave(row);
     const lease = {
       token: randomUUID(),
-      deadlineMs: this.#now() + this.#limits.leaseMs,
+      deadlineMs: this.#steadyNow() + this.#limits.leaseMs,
       revoke: new AbortController(),
     };
     row.lease = lease;
@@ -151,7 +158,7 @@ export class MemoryStore implements JobStore {
   async heartbeat(lease: Lease, stage: JobStage, progressPercent: number): Promise<boolean> {
     const row = this.#leased(lease);
     if (row?.lease === undefined) return false;
-    row.lease.deadlineMs = this.#now() + this.#limits.leaseMs;
+    row.lease.deadlineMs = this.#steadyNow() + this.#limits.leaseMs;
     if (row.job.stage !== stage || row.job.progressPercent !== progressPercent) {
       row.change({ stage, progressPercent });
     }
@@ -205,8 +212,9 @@ export class MemoryStore implements JobStore {
       if (row.job.state === "QUEUED") this.#finish(row, { state: "EXPIRED" });
       else row.revoke("expired");
     }
+    const steadyMs = this.#steadyNow();
     for (const row of this.#running) {
-      if (row.lease === undefined || row.lease.deadlineMs > now) continue;
+      if (row.lease === undefined || row.lease.deadlineMs > steadyMs) continue;
       row.revoke("lost");
       this.#settleRow(row, { kind: "failed", failure: silentWorker(this.#limits.leaseMs) });
     }
@@ -287,6 +295,7 @@ export class MemoryStore implements JobStore {
   #forget(row: Row): void {
     this.#endings.remove(row);
     this.#rows.delete(row.job.jobId);
+    this.#byOrdinal.delete(row.ordinal);
     this.#byRequestId.delete(ownersName(row.job));
     row.wake();
   }
@@ -295,15 +304,4 @@ export class MemoryStore implements JobStore {
 /** Request ids have no space. */
 function ownersName({ owner, requestId }: { owner: string; requestId: string }): string {
   return `${requestId} ${owner}`;
-}
-
-function matches(job: Job, { owner, states, circuitId, labels }: JobFilter): boolean {
-  return (
-    (owner === undefined || job.owner === owner) &&
-    (states.length === 0 || states.includes(job.state)) &&
-    (circuitId === undefined || job.circuitId === circuitId) &&
-    Object.entries(labels).every(
-      ([name, value]) => Object.hasOwn(job.labels, name) && job.labels[name] === value,
-    )
-  );
 }

@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ProverError } from "../errors.ts";
 import type { JobStore } from "../job-store.ts";
+import { readSealingKeys } from "./input-sealer.ts";
 import { MemoryStore } from "./memory.ts";
 import { checkAddress } from "./postgres/address.ts";
 import { openPostgres, type PostgresOptions } from "./postgres/open.ts";
@@ -26,15 +27,17 @@ export function isShared(name: StoreName): boolean {
   return name.startsWith("postgres");
 }
 
-/** @throws ProverError STORE_UNAVAILABLE if the file cannot be used; the message says why and what to do. */
-export async function openStore(name: StoreName, limits: PostgresOptions): Promise<JobStore> {
-  if (name === "memory") return new MemoryStore(limits);
-  if (isShared(name)) return openPostgres(name, limits);
+/** @throws ProverError STORE_UNAVAILABLE if the file cannot be used, STORE_KEY_REFUSED; the message says why and what to do. */
+export async function openStore(name: StoreName, options: PostgresOptions): Promise<JobStore> {
+  if (name === "memory") return new MemoryStore(options);
+  if (isShared(name)) return openPostgres(name, options);
+  const keys = await readSealingKeys(options.storeKeyFile ?? "");
   const path = name.slice("sqlite:".length);
   try {
     await mkdir(dirname(path), { recursive: true });
-    return await SqliteStore.open(path, limits);
+    return await SqliteStore.open(path, options, { keys });
   } catch (cause) {
+    if (cause instanceof ProverError) throw cause;
     throw new ProverError("STORE_UNAVAILABLE", `PROVER_STORE=${name}: ${whyUnusable(cause)}`, {
       cause,
     });

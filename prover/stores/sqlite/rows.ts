@@ -5,11 +5,12 @@ import type {
   Job,
   JobEvent,
   JobFailure,
-  JobInput,
   JobPriority,
   JobStage,
   JobState,
-} from "../job.ts";
+} from "../../job.ts";
+
+import type { StoredInput } from "../input-sealer.ts";
 
 export type SqlRow = Record<string, SQLOutputValue>;
 
@@ -86,10 +87,11 @@ export function eventOf(row: SqlRow, job: Job): JobEvent {
   };
 }
 
-/** @param row  of `inputs`. */
-export function inputOf(row: SqlRow): JobInput {
+/** @param row  of `inputs`. @param keyId  `input_key` of its job. */
+export function inputOf(row: SqlRow, keyId: string | undefined): StoredInput {
   return {
-    format: row.format as JobInput["format"],
+    keyId,
+    format: row.format as StoredInput["format"],
     bytes: row.bytes as Uint8Array,
     commit:
       row.new_root === null

@@ -10,7 +10,7 @@ const APPLICATION_ID = 0x504d6a73;
  * A job's number is its place in the order of acceptance. Inputs and results have tables of their own:
  * whoever looks for the next job or lists them must not read over megabytes.
  */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -82,6 +82,14 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (number, sequence)
   ) STRICT, WITHOUT ROWID;
   `,
+  // The next job of a circuit, a list of a state, and the keys of inputs, each without a look at other jobs.
+  `
+  DROP INDEX jobs_waiting;
+  CREATE INDEX jobs_waiting ON jobs (priority, circuit_id, zkey_sha256, place) WHERE state = 'QUEUED';
+  CREATE INDEX jobs_of_state ON jobs (state, number);
+  -- Id of the key that sealed the input; NULL: it is as it came, or deleted.
+  ALTER TABLE jobs ADD COLUMN input_key TEXT;
+  `,
 ];
 
 /**
@@ -90,6 +98,13 @@ const MIGRATIONS: readonly string[] = [
  * @throws Error if the file is another program's, a newer version's, or in use.
  */
 export function prepareDatabase(db: DatabaseSync): void {
+  makeDurable(db);
+  db.exec("BEGIN IMMEDIATE");
+  migrate(db);
+  db.exec("COMMIT");
+}
+
+function makeDurable(db: DatabaseSync): void {
   // The first access takes the lock for good: two servers would each claim the same jobs.
   db.exec("PRAGMA locking_mode = EXCLUSIVE");
   db.exec("PRAGMA journal_mode = WAL");
@@ -100,7 +115,9 @@ export function prepareDatabase(db: DatabaseSync): void {
   db.exec("PRAGMA foreign_keys = ON");
   // Checkpoints are made by `sweep`, outside of calls.
   db.exec("PRAGMA wal_autocheckpoint = 0");
-  db.exec("BEGIN IMMEDIATE");
+}
+
+function migrate(db: DatabaseSync): void {
   const read = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
   const [application, version] = [read("application_id"), Number(read("user_version"))];
   const isNew =
@@ -116,5 +133,4 @@ export function prepareDatabase(db: DatabaseSync): void {
   for (const step of MIGRATIONS.slice(version)) db.exec(step);
   db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
   db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
-  db.exec("COMMIT");
 }

@@ -1,0 +1,211 @@
+import type { JobEvent } from "../../job.ts";
+import { InputSealer } from "../input-sealer.ts";
+import { Connection } from "./connection.ts";
+import { Endings } from "./endings.ts";
+import {
+  type Committed,
+  errorData,
+  GroupCommit,
+  unavailable,
+  type WriteCall,
+} from "./group-commit.ts";
+import { listJobs } from "./job-list.ts";
+import { JobTable, waitingJob } from "./job-table.ts";
+import { Jobs } from "./jobs.ts";
+import { Ledger, type Totals } from "./ledger.ts";
+import type { Answer, CallMessage, Reads, ThreadData, WaitingJob, Writes } from "./messages.ts";
+
+/** A log of about this size is written into the file by the next sweep, though nothing secret is in it. */
+const LOG_MAX_BYTES = 4 * 1024 * 1024;
+/** What a call adds to the log besides an input: some pages of 4 KiB, rough. */
+const LOGGED_BYTES = 32 * 1024;
+
+/**
+ * A file of jobs, open: what the store's thread does, without the thread. Takes calls by name, many at
+ * once, and says what became of each, and what has changed for those who do not read the file.
+ */
+export class JobFile {
+  readonly #db: Connection;
+  readonly #table: JobTable;
+  readonly #endings: Endings;
+  readonly #ledger: Ledger;
+  readonly #group: GroupCommit;
+  readonly #jobs: Jobs;
+  readonly #reads: Reads;
+  readonly #leaseMs: number;
+  /** Since the log was emptied, rough. */
+  #loggedBytes = 0;
+  /** Steady time of the latest write that failed. */
+  #troubledMs = Number.NEGATIVE_INFINITY;
+
+  private constructor(db: Connection, { limits, keys }: ThreadData) {
+    this.#db = db;
+    this.#leaseMs = limits.leaseMs;
+    const ledger = new Ledger(totalsOf(db));
+    const table = new JobTable(db, ledger);
+    const endings = new Endings(limits, { db, table, ledger });
+    const sealer = new InputSealer(keys);
+    const jobs = new Jobs(limits, { db, ledger, table, endings, sealer });
+    this.#ledger = ledger;
+    this.#table = table;
+    this.#endings = endings;
+    this.#jobs = jobs;
+    this.#group = new GroupCommit({ db, ledger, work: (call) => this.#write(call) });
+    this.#reads = {
+      get: (reference) => table.find(reference)?.job,
+      list: (filter, limit, cursor) => listJobs(db, filter, limit, cursor),
+      eventsAfter: (jobId, sequence) => this.#eventsAfter(jobId, sequence),
+    };
+    sealer.requireKeys(
+      db
+        .all("SELECT DISTINCT input_key FROM jobs WHERE input_key IS NOT NULL", [])
+        .map((row) => row.input_key as string),
+    );
+  }
+
+  /**
+   * Opens the file or makes it.
+   *
+   * @throws ProverError STORE_KEY_REFUSED, or Error if the file is in use, another program's or damaged.
+   */
+  static async open(data: ThreadData): Promise<JobFile> {
+    const db = await Connection.open(data.path);
+    try {
+      const file = new JobFile(db, data);
+      file.#ledger.clock = data.clock;
+      if (data.running === "lost") db.transaction("on disk", () => file.#jobs.recover());
+      file.#emptyLog();
+      return file;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** The line, first job first. */
+  waiting(): WaitingJob[] {
+    return this.#db
+      .numbers("SELECT number FROM jobs WHERE state = 'QUEUED' ORDER BY place", [])
+      .flatMap((number) => this.#table.byNumber(number) ?? [])
+      .map(waitingJob);
+  }
+
+  /** Every statement so far, for a look at its plan. */
+  get statements(): readonly string[] {
+    return this.#db.statements;
+  }
+
+  /**
+   * Does what was asked: first what only reads, so that it need not wait for the disk.
+   *
+   * @param say  called once for each answer, many at a time.
+   */
+  handle(calls: readonly CallMessage[], say: (done: Committed) => void): void {
+    const reads = calls.filter(isRead);
+    if (reads.length > 0) say({ answers: reads.map((call) => this.#read(call)), news: [] });
+    const writes = calls.filter(isWrite);
+    const done = this.#group.commit(writes, ({ clock }) => this.#trouble(clock.steadyMs));
+    for (const { name, args } of writes) {
+      this.#loggedBytes += LOGGED_BYTES;
+      if (name !== "submit") continue;
+      // Accepted or not, these bytes are the store's, and written or not needed.
+      const { bytes } = (args as Parameters<Writes["submit"]>)[0].input;
+      this.#loggedBytes += bytes.length;
+      bytes.fill(0);
+    }
+    // A sweep has ended when deleted inputs are gone from the log too.
+    const sweeps = new Set(writes.filter(({ name }) => name === "sweep").map(({ id }) => id));
+    for (const { answers, news } of done) {
+      say({ answers: answers.filter(({ id }) => !sweeps.has(id)), news });
+    }
+    if (sweeps.size === 0) return;
+    const answers = done.flatMap(({ answers }) => answers.filter(({ id }) => sweeps.has(id)));
+    const failure = this.#tryEmptyLog();
+    say({
+      answers: answers.map((answer) => (failure ? { id: answer.id, error: failure } : answer)),
+      news: [],
+    });
+  }
+
+  /** Empties the log and lets go of the file. */
+  close(): void {
+    this.#tryEmptyLog();
+    this.#db.close();
+  }
+
+  #write({ name, args, clock: { steadyMs } }: WriteCall): unknown {
+    if (name === "sweep") {
+      const sinceMs = steadyMs - this.#troubledMs;
+      // Who could not write could not hear its workers either: it waits for what they say now.
+      return this.#jobs.sweep(!(sinceMs >= 0 && sinceMs < this.#leaseMs));
+    }
+    return (this.#jobs[name] as (...args: unknown[]) => unknown)(...args);
+  }
+
+  #read({ id, name, args, clock }: CallMessage<keyof Reads>): Answer {
+    try {
+      this.#ledger.clock = clock;
+      return { id, value: (this.#reads[name] as (...args: unknown[]) => unknown)(...args) };
+    } catch (error) {
+      return { id, error: errorData(unavailable(error)) };
+    }
+  }
+
+  #eventsAfter(jobId: string, sequence: number): JobEvent[] | undefined {
+    const known = this.#table.find({ jobId });
+    return known && this.#table.eventsAfter(known, sequence);
+  }
+
+  #trouble(steadyMs: number): void {
+    const isNews = !this.#endings.mustScrub;
+    this.#troubledMs = steadyMs;
+    // What was begun is in the log, and takes room there.
+    this.#endings.mustScrub = true;
+    if (isNews) this.#tryEmptyLog();
+  }
+
+  #tryEmptyLog() {
+    try {
+      this.#emptyLog();
+      return undefined;
+    } catch (error) {
+      return errorData(unavailable(error));
+    }
+  }
+
+  /** Empties the log beside the file, where bytes of deleted inputs are. */
+  #emptyLog(): void {
+    if (!this.#endings.mustScrub && this.#loggedBytes < LOG_MAX_BYTES) return;
+    if (!this.#db.emptyLog()) return;
+    this.#endings.mustScrub = false;
+    this.#loggedBytes = 0;
+  }
+}
+
+const READS: readonly string[] = ["get", "list", "eventsAfter"] satisfies (keyof Reads)[];
+
+function isRead(call: CallMessage): call is CallMessage<keyof Reads> {
+  return READS.includes(call.name);
+}
+
+function isWrite(call: CallMessage): call is WriteCall {
+  return !READS.includes(call.name);
+}
+
+/** Counted once, when the file is opened. */
+function totalsOf(db: Connection): Totals {
+  const waiting = db.one(
+    "SELECT count(*) AS count, sum(input_bytes) AS bytes, min(place) AS front, max(place) AS back FROM jobs WHERE state = 'QUEUED'",
+    [],
+  );
+  const ended = db.one("SELECT count(*) AS count FROM jobs WHERE ended_ms IS NOT NULL", []);
+  const dead = db.one("SELECT sum(input_bytes) AS bytes FROM jobs WHERE is_dead = 1", []);
+  return {
+    queuedCount: Number(waiting?.count),
+    queuedBytes: Number(waiting?.bytes ?? 0),
+    endedCount: Number(ended?.count),
+    deadBytes: Number(dead?.bytes ?? 0),
+    backPlace: Number(waiting?.back ?? 0),
+    frontPlace: Number(waiting?.front ?? 0),
+  };
+}
