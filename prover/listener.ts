@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { DescService } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
@@ -12,7 +13,7 @@ import type { Certificates } from "./listening/certificates.ts";
 import { Front, type Refusal } from "./listening/front.ts";
 import type { Reloaded } from "./listening/reloaded.ts";
 import { Web, type WebHandler } from "./listening/web.ts";
-import { PROBES, type Probe } from "./observe/health.ts";
+import { PROBE_PATHS, PROBES, type Probe } from "./observe/health.ts";
 import { addReflection } from "./reflection.ts";
 
 /** After a drain, open streams (a health watch never ends by itself) get so long to notice. */
@@ -96,7 +97,7 @@ export class Listener<S extends DescService> {
       handler &&
       new Web(
         { headersMs: config.handshakeMs },
-        { handler, authorize: (request) => authorizePage(access, request), onFault },
+        { handler, authorize: (request) => authorizeUnlessProbe(access, request), onFault },
       );
     this.#web = web;
     this.#front = new Front(config, {
@@ -149,6 +150,11 @@ export class Listener<S extends DescService> {
     clearTimeout(force);
     this.#server.forceShutdown();
   }
+}
+
+/** Probes have no names, and hear nothing but yes or no. @throws as `authorizePage` */
+function authorizeUnlessProbe(access: Access, request: IncomingMessage): void {
+  if (!PROBE_PATHS.has(request.url ?? "")) authorizePage(access, request);
 }
 
 const statusOf = (isServing: boolean) => (isServing ? "SERVING" : "NOT_SERVING");

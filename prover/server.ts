@@ -73,6 +73,7 @@ export async function startServer(
   const quotas = new Quotas();
   const health = new Health();
   const overview = new Overview(config, { health });
+  overview.show({ certificates });
   const metrics = new Metrics(overview);
   const history = new History();
   const observer = toAll([metrics, history]);
@@ -85,7 +86,10 @@ export async function startServer(
     quotas,
     certificates,
     report,
-    onRefusal: (refusal: Refusal) => log.debug({ refusal }, "connection refused"),
+    onRefusal(refusal: Refusal) {
+      log.debug({ refusal }, "connection refused");
+      observer.connectionRefused(refusal);
+    },
     onFault: (error: unknown) => log.error({ fault: faultOf(error) }, "page failed"),
   };
   /** What has begun, in the order in which it ends. */

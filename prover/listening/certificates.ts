@@ -14,6 +14,8 @@ export interface Certificates {
   readonly context: SecureContextOptions;
   /** Certificates that are past their end, or not yet valid, by subject. */
   readonly untimely: readonly string[];
+  /** When the first certificate of the server's own chain ends: Unix milliseconds. */
+  readonly endMs: number;
 }
 
 /** A file is not what its setting says. The text quotes no file. */
@@ -62,7 +64,8 @@ function checkedCertificates(cert: Buffer, key: Buffer, ca: Buffer | undefined):
       ({ validFrom, validTo }) => !(Date.parse(validFrom) <= now && now < Date.parse(validTo)),
     )
     .map(({ subject }) => subject);
-  return { context, untimely };
+  const endMs = Math.min(...chain.map(({ validTo }) => Date.parse(validTo)));
+  return { context, untimely, endMs };
 }
 
 /** OpenSSL takes a file without certificates as an authority that trusts nobody, in silence. */

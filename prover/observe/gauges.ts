@@ -19,9 +19,10 @@ interface Row {
 const GAUGES: readonly Row[] = [
   {
     name: "proofmill_build_info",
-    help: "Always 1: version of the service and of Node.",
-    labels: ["version", "node"],
-    read: (_, tell) => tell(1, { version: VERSION, node: process.version }),
+    help: "Always 1: version of the service and of Node, and what this process does.",
+    labels: ["version", "node", "role"],
+    read: ({ limits: { role } }, tell) =>
+      tell(1, { version: VERSION, node: process.version, role }),
   },
   {
     name: "proofmill_engine_info",
@@ -141,6 +142,12 @@ const GAUGES: readonly Row[] = [
     name: "proofmill_intake_limit",
     help: "Waiting inputs at which new ones are refused.",
     read: ({ limits }, tell) => tell(limits.intakeMax),
+  },
+  {
+    name: "proofmill_certificate_end_time_seconds",
+    help: "When the first certificate of the server's chain ends, in Unix time.",
+    read: ({ parts: { certificates } }, tell) =>
+      certificates && tell(certificates.value.endMs / 1000),
   },
   {
     name: "proofmill_memory_bytes",

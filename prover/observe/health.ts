@@ -2,6 +2,13 @@
 export const PROBES = ["startup", "readiness", "liveness"] as const;
 export type Probe = (typeof PROBES)[number];
 
+/** Where they are asked over HTTP. */
+export const PROBE_PATHS: ReadonlyMap<string, Probe> = new Map([
+  ["/startupz", "startup"],
+  ["/readyz", "readiness"],
+  ["/livez", "liveness"],
+]);
+
 export type Phase = "loading" | "serving" | "draining";
 
 interface Condition {

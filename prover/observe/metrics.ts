@@ -3,6 +3,7 @@ import { Counter, Histogram, Registry } from "prom-client";
 import { ERRORS } from "../errors.ts";
 import type { CallReport } from "../grpc.ts";
 import { FINAL_STATES, type Job, PRIORITIES } from "../job.ts";
+import type { Refusal } from "../listening/front.ts";
 import { addGauges } from "./gauges.ts";
 import type { EndedAttempt, Observer, StoreUse } from "./observer.ts";
 import type { Overview } from "./overview.ts";
@@ -91,6 +92,11 @@ export class Metrics implements Observer {
     "Operations of the job store that failed; refusals of a caller's wish are none.",
     ["operation", "reason"],
   );
+  readonly #refused = this.#counter(
+    "proofmill_connections_refused_total",
+    "Connections that were refused: too many, no valid TLS, too slow, no HTTP/2.",
+    ["reason"],
+  );
   readonly #loopDelay = this.#histogram(
     "proofmill_event_loop_delay_seconds",
     "How late the main thread ran a timer, looked at four times a second.",
@@ -165,6 +171,10 @@ export class Metrics implements Observer {
   storeUsed({ operation, elapsedMs, failure }: StoreUse): void {
     this.#storeSeconds.observe({ operation }, elapsedMs / 1000);
     if (failure !== undefined) this.#storeFailures.inc({ operation, reason: failure });
+  }
+
+  connectionRefused(reason: Refusal): void {
+    this.#refused.inc({ reason });
   }
 
   loopDelayed(delayMs: number): void {

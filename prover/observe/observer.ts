@@ -1,6 +1,7 @@
 import type { StageTimes } from "../../worker/task.ts";
 import type { CallReport } from "../grpc.ts";
 import type { Job } from "../job.ts";
+import type { Refusal } from "../listening/front.ts";
 
 /** One try at one job that has ended. */
 export interface EndedAttempt {
@@ -42,6 +43,8 @@ export interface Observer {
   attemptStarted(job: Job): void;
   attemptEnded(attempt: EndedAttempt): void;
   storeUsed(use: StoreUse): void;
+  /** Nothing was read from it. */
+  connectionRefused(reason: Refusal): void;
   /** How late the event loop ran a timer. */
   loopDelayed(delayMs: number): void;
 }
@@ -57,6 +60,7 @@ export function toAll(observers: readonly Partial<Observer>[]): Observer {
     jobEnded: (job) => tell((each) => each.jobEnded?.(job)),
     attemptStarted: (job) => tell((each) => each.attemptStarted?.(job)),
     attemptEnded: (attempt) => tell((each) => each.attemptEnded?.(attempt)),
+    connectionRefused: (reason) => tell((each) => each.connectionRefused?.(reason)),
     storeUsed: (use) => tell((each) => each.storeUsed?.(use)),
     loopDelayed: (delayMs) => tell((each) => each.loopDelayed?.(delayMs)),
   };

@@ -2,6 +2,8 @@ import { type CircuitRegistry, circuitKey } from "../circuits.ts";
 import type { ChosenEngine } from "../engine.ts";
 import type { IntakePool } from "../intake-pool.ts";
 import type { CircuitKey, JobStore } from "../job-store.ts";
+import type { Certificates } from "../listening/certificates.ts";
+import type { Reloaded } from "../listening/reloaded.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { Health } from "./health.ts";
 import type { StoreWatch } from "./store-watch.ts";
@@ -22,6 +24,8 @@ export interface LoadingStep {
 export interface VisibleParts {
   readonly engine: ChosenEngine;
   readonly circuits: CircuitRegistry;
+  /** Undefined: no TLS. Certificates may be replaced. */
+  readonly certificates: Pick<Reloaded<Certificates>, "value"> | undefined;
   readonly store: JobStore;
   readonly storeWatch: StoreWatch;
   readonly intake: IntakePool;
@@ -34,6 +38,7 @@ export interface VisibleLimits {
   readonly queueMaxBytes: number;
   readonly intakeMax: number;
   readonly threads: number;
+  readonly role: "all" | "api" | "worker";
 }
 
 /** What metrics and the status page look at. They read; only the server writes. */

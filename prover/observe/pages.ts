@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { WebHandler } from "../listening/web.ts";
-import type { Probe } from "./health.ts";
+import { PROBE_PATHS } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Overview } from "./overview.ts";
 import type { StatusReporter } from "./status-report.ts";
@@ -18,11 +18,6 @@ interface Answer {
 }
 
 const TEXT = "text/plain; charset=utf-8";
-const PROBE_PATHS: Readonly<Record<string, Probe>> = {
-  "/startupz": "startup",
-  "/readyz": "readiness",
-  "/livez": "liveness",
-};
 const SCRIPT = "text/javascript; charset=utf-8";
 const FILES: Readonly<Record<string, string>> = {
   "page.html": "text/html; charset=utf-8",
@@ -33,11 +28,6 @@ const FILES: Readonly<Record<string, string>> = {
   "tables.js": SCRIPT,
   "workers.js": SCRIPT,
 };
-
-/** Paths that anybody may ask: they say yes or no, and nothing else. */
-export function isProbePath(path: string): boolean {
-  return Object.hasOwn(PROBE_PATHS, path);
-}
 
 /**
  * What the admin port answers over HTTP/1: probes, metrics, the status page and its data. It only
@@ -58,7 +48,7 @@ export async function openPages({
     });
   }
   const answerOf = async (path: string): Promise<Answer> => {
-    const probe = PROBE_PATHS[path];
+    const probe = PROBE_PATHS.get(path);
     if (probe !== undefined) {
       const isSo = overview.health.answers[probe];
       return { status: isSo ? 200 : 503, type: TEXT, body: isSo ? "yes\n" : "no\n" };

@@ -42,6 +42,7 @@ export class StatusReporter {
       timeMs: Date.now(),
       version: VERSION,
       startedMs,
+      role: limits.role,
       state: health.phase,
       /** What a server that is loading is at; null when it is at nothing. */
       loading: loading ?? null,

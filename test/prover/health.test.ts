@@ -127,6 +127,11 @@ describe("prover / probes over gRPC", () => {
       expect(await probe(port, "startup")).toBe("NOT_SERVING");
       expect(await probe(port, "readiness")).toBe("NOT_SERVING");
       expect(await probe(port, "liveness")).toBe("SERVING");
+      const page = await fetch(`http://127.0.0.1:${port}/status.json`);
+      expect(await page.json()).toMatchObject({
+        state: "loading",
+        loading: { step: expect.any(String), circuit: expect.any(String), totalCount: 3 },
+      });
       await expect(client.listWorkers()).rejects.toMatchObject({
         code: "UNAVAILABLE",
         reason: "LOADING",

@@ -83,9 +83,14 @@ function setPill(text, kind) {
   byId("state").className = `pill ${kind}`;
 }
 
+const ROLES = {
+  all: "Takes jobs and proves them",
+  api: "Takes jobs; others prove them",
+  worker: "Proves what others take",
+};
 const STATE_KINDS = { loading: "info", serving: "good", draining: "warn" };
 
-function showHead({ state, engine, queue, probes, version, startedMs, storeAwaySinceMs }) {
+function showHead({ state, role, engine, queue, probes, version, startedMs, storeAwaySinceMs }) {
   if (trouble === undefined) {
     if (storeAwaySinceMs === null) setPill(state, STATE_KINDS[state]);
     else setPill(`${state}, store away`, "bad");
@@ -93,7 +98,7 @@ function showHead({ state, engine, queue, probes, version, startedMs, storeAwayS
   }
   const refused = engine?.refused ?? [];
   const without = refused.length === 0 ? "" : `; not used: ${refused.join("; ")}`;
-  setText("engine", engine === null ? "" : `Engine: ${engine.name}${without}`);
+  setText("engine", `${ROLES[role]}${engine === null ? "" : `; engine ${engine.name}${without}`}`);
   const answers = Object.entries(probes).map(([name, isSo]) => `${name} ${isSo ? "✓" : "✕"}`);
   setText("probes", `Probes: ${answers.join(" · ")}`);
   setText("version", `version ${version}, up ${duration(serverNow() - startedMs)}`);

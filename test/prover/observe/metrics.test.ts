@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ProverError } from "../../../prover/errors.ts";
+import { Health } from "../../../prover/observe/health.ts";
+import { Metrics } from "../../../prover/observe/metrics.ts";
+import { Overview } from "../../../prover/observe/overview.ts";
 import { MemoryStore } from "../../../prover/stores/memory.ts";
 import { LIMITS } from "../job-store-contract.ts";
 import {
@@ -137,6 +140,23 @@ describe("prover / metrics", () => {
     for (let i = 1; i <= 5; i++) await once(i);
     const after = series(await scrape(under));
     expect(after.filter((line) => !before.includes(line))).toEqual([]);
+  });
+
+  it("tell when the certificate ends, only where there is one", async () => {
+    const limits = {
+      queueMax: 1,
+      queueMaxBytes: 1,
+      intakeMax: 1,
+      threads: 1,
+      role: "all",
+    } as const;
+    const overview = new Overview(limits, { health: new Health() });
+    const metrics = new Metrics(overview);
+    const end = "proofmill_certificate_end_time_seconds";
+    expect(parseExposition(await metrics.text()).get(end)?.samples).toEqual([]);
+    const value = { context: {}, untimely: [], endMs: 1_800_000_000_000 };
+    overview.show({ certificates: { value } });
+    expect(sampleOf(parseExposition(await metrics.text()), end)).toBe(1_800_000_000);
   });
 
   it("count failures of the store apart from its refusals, and say when it is away", async () => {

@@ -1,6 +1,10 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Agent, get, type IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
+import { hashOfToken, newToken } from "../../../prover/access/token.ts";
 import type { Job } from "../../../prover/job.ts";
 import { History } from "../../../prover/observe/history.ts";
 import type { StatusReport } from "../../../prover/observe/status-report.ts";
@@ -37,6 +41,32 @@ describe("prover / pages of the admin port", () => {
     expect(await answers()).toEqual(["200 yes\n", "200 yes\n", "200 yes\n"]);
     await under.admin.drain();
     expect(await answers()).toEqual(["200 yes\n", "503 no\n", "200 yes\n"]);
+  });
+
+  it("are for callers with the right to see everything, except probes", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "access-"));
+    try {
+      const token = newToken();
+      const tokenSha256 = [hashOfToken(token).toString("hex")];
+      const identity = { name: "watcher", rights: ["read-all"], tokenSha256 };
+      const path = join(dir, "access.json");
+      await writeFile(path, JSON.stringify({ identities: [identity] }));
+      await chmod(path, 0o600);
+      await using under = await startTestServer({
+        PROVER_CIRCUITS: "product",
+        PROVER_ACCESS_FILE: path,
+      });
+      for (const page of ["/", "/metrics", "/status.json", "/page.js", "/livez/../metrics"]) {
+        expect((await fetch(urlOf(under, page))).status, page).toBe(401);
+        const headers = { Authorization: `Bearer ${token}` };
+        expect((await fetch(urlOf(under, page), { headers })).status, page).toBe(200);
+      }
+      for (const probe of ["/startupz", "/readyz", "/livez"]) {
+        expect((await fetch(urlOf(under, probe))).status, probe).toBe(200);
+      }
+    } finally {
+      await rm(dir, { recursive: true });
+    }
   });
 
   it("are read only, have no other paths, and may run scripts of their own alone", async () => {
