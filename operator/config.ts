@@ -1,8 +1,10 @@
 // Everything that an operator can be told, checked in one go. The L1 key comes from the environment only.
 
+import { readFile } from "node:fs/promises";
 import { type Address, getAddress, type Hex, isAddress } from "viem";
 import { CIRCUITS } from "../circuits/parameters.ts";
 import { OperatorError } from "./errors.ts";
+import type { ProverAccess } from "./grpc-proof-service.ts";
 
 export interface OperatorConfig {
   /** JSON-RPC of an L1 node. */
@@ -15,6 +17,14 @@ export interface OperatorConfig {
   readonly circuitId: string;
   /** `host:port` of the prover; left out: blocks are only followed, no key is needed. */
   readonly proverAddress?: string;
+  /** With TLS, under authorities of this PEM file, or with `proverTls` those that Node knows. */
+  readonly proverCaFile?: string;
+  readonly proverTls?: boolean;
+  /** PEM files with the certificate that the operator shows the prover, and its key. */
+  readonly proverCertFile?: string;
+  readonly proverKeyFile?: string;
+  /** File with the API token that the prover knows the operator by; read before each call. */
+  readonly proverTokenFile?: string;
   /** Account that gets the fees; 0, the default, takes none. */
   readonly feeIndex?: number;
   readonly minFeeGwei?: bigint;
@@ -40,8 +50,21 @@ export interface OperatorConfig {
   readonly rpcTimeoutMs?: number;
 }
 
+/** What says how to reach the prover; all may be left out. */
+const PROVER_SETTINGS = [
+  "proverAddress",
+  "proverCaFile",
+  "proverTls",
+  "proverCertFile",
+  "proverKeyFile",
+  "proverTokenFile",
+] as const;
+type ProverSetting = (typeof PROVER_SETTINGS)[number];
+
 export type CheckedConfig = Readonly<
-  Required<Omit<OperatorConfig, "proverAddress">> & { proverAddress: string | undefined }
+  Required<Omit<OperatorConfig, ProverSetting>> & {
+    [Name in ProverSetting]: OperatorConfig[Name] | undefined;
+  }
 >;
 
 /** The environment variable with the key that commits blocks: 0x and 64 hex digits. Never logged, never in a file. */
@@ -73,7 +96,7 @@ export function checkConfig(config: OperatorConfig): CheckedConfig {
     const got = name === "rpcUrl" ? "something else" : String(config[name]);
     if (!isGood) problems.push(`${name}: got ${got}, expected ${expected}`);
   };
-  const known = new Set([...Object.keys(DEFAULTS), ...REQUIRED, "proverAddress"]);
+  const known = new Set([...Object.keys(DEFAULTS), ...REQUIRED, ...PROVER_SETTINGS]);
   for (const name of Object.keys(config)) {
     if (!known.has(name)) problems.push(`${name}: unknown setting`);
   }
@@ -96,6 +119,21 @@ export function checkConfig(config: OperatorConfig): CheckedConfig {
   ), "circuitId", `one of ${CIRCUITS.map(({ id }) => id).join(", ")}`);
   const prover = config.proverAddress;
   require(prover === undefined || /^[^\s/]+:\d{1,5}$/.test(prover), "proverAddress", "host:port");
+  for (const name of PROVER_SETTINGS.slice(1)) {
+    if (config[name] !== undefined && prover === undefined) {
+      problems.push(`${name}: says nothing without proverAddress`);
+    }
+  }
+  require((config.proverCertFile === undefined) ===
+    (config.proverKeyFile === undefined), "proverCertFile", "proverKeyFile with it, or neither");
+  const hasTls =
+    config.proverTls === true ||
+    config.proverCaFile !== undefined ||
+    config.proverCertFile !== undefined;
+  const isHere = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]):\d+$/.test(prover ?? "");
+  require(config.proverTokenFile === undefined ||
+    hasTls ||
+    isHere, "proverTokenFile", "TLS to a prover on another machine, or others could read the token");
   require(typeof full.minFeeGwei === "bigint" &&
     full.minFeeGwei >= 0n &&
     full.minFeeGwei < 2n ** 32n, "minFeeGwei", "0 to 2^32 - 1");
@@ -121,8 +159,29 @@ export function checkConfig(config: OperatorConfig): CheckedConfig {
   return Object.freeze({
     ...full,
     rollup: getAddress(config.rollup),
-    proverAddress: config.proverAddress,
+    ...(Object.fromEntries(PROVER_SETTINGS.map((name) => [name, config[name]])) as Pick<
+      CheckedConfig,
+      ProverSetting
+    >),
   });
+}
+
+/** How to reach the prover of `proverAddress`. */
+export function proverAccess(config: CheckedConfig): ProverAccess {
+  const { proverTls, proverCaFile, proverCertFile, proverKeyFile, proverTokenFile } = config;
+  const hasTls = proverTls === true || proverCaFile !== undefined || proverCertFile !== undefined;
+  return {
+    ...(hasTls && {
+      tls: {
+        ...(proverCaFile !== undefined && { caFile: proverCaFile }),
+        ...(proverCertFile !== undefined && { certFile: proverCertFile }),
+        ...(proverKeyFile !== undefined && { keyFile: proverKeyFile }),
+      },
+    }),
+    ...(proverTokenFile !== undefined && {
+      token: async () => (await readFile(proverTokenFile, "utf8")).trim(),
+    }),
+  };
 }
 
 /**

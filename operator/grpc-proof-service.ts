@@ -1,5 +1,10 @@
 import { type Groth16Proof, JobStage, JobState } from "../gen/prover/v1/job_pb.ts";
-import { ProverClient, proofElements, transferBatchInput } from "../prover/client.ts";
+import {
+  ProverClient,
+  proofElements,
+  type TlsFiles,
+  transferBatchInput,
+} from "../prover/client.ts";
 import { OperatorError } from "./errors.ts";
 import type { ProofCall, ProofService } from "./prover-link.ts";
 
@@ -21,14 +26,21 @@ interface ClientError extends Error {
   readonly job: unknown;
 }
 
-/** The proving service over gRPC, plaintext: operator and prover run on one machine or in one private network. */
+/** How the operator reaches the prover: without more than an address in plaintext, on one machine. */
+export interface ProverAccess {
+  readonly tls?: TlsFiles;
+  /** Asked before each call. */
+  readonly token?: () => Promise<string>;
+}
+
+/** The proving service over gRPC. */
 export class GrpcProofService implements ProofService {
   readonly #client: ProverClient;
 
   /** @param address host:port */
-  constructor(address: string) {
+  constructor(address: string, access: ProverAccess = {}) {
     // Repeating is the link's business: it does so without an end, and says meanwhile that the prover is away.
-    this.#client = new ProverClient({ address, patienceMs: 0 });
+    this.#client = new ProverClient({ address, patienceMs: 0, ...access });
   }
 
   async prove(call: ProofCall): Promise<readonly bigint[]> {

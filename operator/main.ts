@@ -6,7 +6,13 @@ import { circuitIdHash, rollupDomain } from "../circuits/data.ts";
 import { type CircuitParameters, circuitParameters } from "../circuits/parameters.ts";
 import { type Api, serveApi } from "./api.ts";
 import { CommitSender } from "./commit-sender.ts";
-import { type CheckedConfig, checkConfig, type OperatorConfig, readKey } from "./config.ts";
+import {
+  type CheckedConfig,
+  checkConfig,
+  type OperatorConfig,
+  proverAccess,
+  readKey,
+} from "./config.ts";
 import { OperatorError } from "./errors.ts";
 import { GrpcProofService } from "./grpc-proof-service.ts";
 import { L1Client, type RollupSettings } from "./l1-client.ts";
@@ -89,7 +95,9 @@ export async function startOperator(
   const scope = { chainId, rollup: checked.rollup, circuitId: checked.circuitId };
   const service =
     dependencies.proofService ??
-    (checked.proverAddress === undefined ? undefined : new GrpcProofService(checked.proverAddress));
+    (checked.proverAddress === undefined
+      ? undefined
+      : new GrpcProofService(checked.proverAddress, proverAccess(checked)));
   const committer = account &&
     service && {
       link: new ProverLink(scope, { service, log }),

@@ -15,6 +15,11 @@ import { type DecodedStatus, decodeServiceError } from "./status.ts";
 export type { CallOptions } from "./call-scope.ts";
 
 export interface CallerOptions extends ChannelOptions {
+  /**
+   * The API token that the service knows this caller by, or what gives it, asked before each call.
+   * Without TLS it is sent to this machine only.
+   */
+  readonly token?: string | (() => string | Promise<string>);
   /** Deadline in milliseconds of each attempt of a call that is not a stream. 30 s unless given. */
   readonly callMs?: number;
   /**
@@ -35,10 +40,13 @@ export class Caller {
   readonly #client: grpc.Client;
   readonly #callMs: number;
   readonly #patienceMs: number;
+  readonly #token: CallerOptions["token"];
   readonly #scopes = new Set<CallScope>();
   #isClosed = false;
 
-  constructor({ callMs = CALL_MS, patienceMs = PATIENCE_MS, ...channel }: CallerOptions) {
+  constructor({ callMs = CALL_MS, patienceMs = PATIENCE_MS, token, ...channel }: CallerOptions) {
+    if (token !== undefined) requirePrivate(channel);
+    this.#token = token;
     this.#client = openChannel(channel);
     this.#callMs = callMs;
     this.#patienceMs = patienceMs;
@@ -89,11 +97,14 @@ export class Caller {
       scope.throwIfOver();
       const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
       const message = create(method.input, request);
+      const metadata = await this.#metadata();
+      scope.throwIfOver();
       call = this.#client.makeServerStreamRequest(
         path,
         requestSerialize,
         responseDeserialize,
         message,
+        metadata,
       );
       if (onOpen !== undefined) call.once("metadata", onOpen);
       for await (const response of call) yield response as Response<M>;
@@ -128,7 +139,14 @@ export class Caller {
     this.#client.close();
   }
 
-  #once<M extends DescMethod>(
+  async #metadata(): Promise<grpc.Metadata> {
+    const metadata = new grpc.Metadata();
+    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
+    if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
+    return metadata;
+  }
+
+  async #once<M extends DescMethod>(
     method: M,
     request: Request<M>,
     extraMs: number,
@@ -136,6 +154,7 @@ export class Caller {
   ): Promise<Response<M>> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
     const message = create(method.input, request);
+    const metadata = await this.#metadata();
     return new Promise((resolve, reject) => {
       scope.throwIfOver();
       const cancel = () => call.cancel();
@@ -144,6 +163,7 @@ export class Caller {
         requestSerialize,
         responseDeserialize,
         message,
+        metadata,
         { deadline: Date.now() + this.#callMs + extraMs },
         (error, response) => {
           scope.signal.removeEventListener("abort", cancel);
@@ -153,6 +173,17 @@ export class Caller {
       );
       scope.signal.addEventListener("abort", cancel);
     });
+  }
+}
+
+/** @throws TypeError if others could read what is sent. */
+function requirePrivate({ address, tls }: ChannelOptions): void {
+  if (tls !== undefined) return;
+  for (const each of typeof address === "string" ? [address] : address) {
+    if (/^(?:ipv[46]:)?(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]):\d+$/.test(each.trim())) continue;
+    throw new TypeError(
+      `token: got ${each} without TLS, over which others could read it. Set tls, or use 127.0.0.1`,
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 // How a client reaches its servers.
 import { isIPv4, isIPv6 } from "node:net";
 import * as grpc from "@grpc/grpc-js";
+import { type TlsBytes, type TlsFiles, tlsCredentials } from "./client-tls.ts";
 import { BACKOFF_MAX_MS } from "./patience.ts";
 
 export interface ChannelOptions {
@@ -15,15 +16,8 @@ export interface ChannelOptions {
    * that do not answer. Only for servers that share one job store: others do not know the job.
    */
   readonly balance?: "pick_first" | "round_robin";
-  /** The bytes of PEM files. Absent: plaintext. */
-  readonly tls?: {
-    /** Absent: the system's authorities. */
-    readonly ca?: Uint8Array;
-    readonly cert?: Uint8Array;
-    readonly key?: Uint8Array;
-    /** The name in the server's certificate, where it is not the one in `address`. */
-    readonly serverName?: string;
-  };
+  /** Absent: plaintext. */
+  readonly tls?: TlsBytes | TlsFiles;
   /**
    * Silence in milliseconds after which the connection of an open call is probed: 30 s unless
    * given. One without an answer after 10 s, or the same time again if that is less, is given up.
@@ -43,10 +37,7 @@ const RESOLVE_MS = 2_000;
 /** @throws TypeError if a list of addresses holds anything but IP addresses of one kind. */
 export function openChannel(options: ChannelOptions): grpc.Client {
   const { address, balance = "pick_first", tls, keepaliveMs = KEEPALIVE_MS } = options;
-  const credentials =
-    tls === undefined
-      ? grpc.credentials.createInsecure()
-      : grpc.credentials.createSsl(buffer(tls.ca), buffer(tls.key), buffer(tls.cert));
+  const credentials = tls === undefined ? grpc.credentials.createInsecure() : tlsCredentials(tls);
   return new grpc.Client(targetOf(address), credentials, {
     "grpc.max_receive_message_length": RECEIVE_MAX_BYTES,
     "grpc.keepalive_time_ms": keepaliveMs,
@@ -78,6 +69,3 @@ function targetOf(address: string | readonly string[]): string {
       "For a name with several addresses give that name, as a string",
   );
 }
-
-/** grpc-js insists on Node's own class. */
-const buffer = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes);

@@ -43,6 +43,7 @@ export {
   type ProverClientErrorDetail,
   type StatusName,
 } from "./client-error.ts";
+export type { TlsBytes, TlsFiles } from "./client-tls.ts";
 export type { FieldViolation } from "./field-violation.ts";
 
 export type SubmitRequest = MessageInitShape<typeof SubmitProofRequestSchema>;

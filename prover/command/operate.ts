@@ -17,6 +17,11 @@ The L1 key is read from ${KEY_VARIABLE}. Without --prover it only follows, and n
   --from-block N        L1 block in which it was deployed
   --circuit ID          the circuit of its verifier, for example batch-4
   --prover HOST:PORT    the proving service
+  --prover-ca FILE      the authority of its certificate, as PEM: with TLS
+  --prover-tls          with TLS, under an authority that Node knows
+  --prover-cert FILE    the certificate that the operator shows it, and
+  --prover-key FILE     the key of that
+  --prover-token FILE   file with the API token that it knows the operator by
   --fee-index N         account that gets the fees; 0 takes none (0)
   --min-fee-gwei N      smallest fee of a transfer (0)
   --api-host HOST       where the users' API listens (127.0.0.1)
@@ -31,6 +36,11 @@ The L1 key is read from ${KEY_VARIABLE}. Without --prover it only follows, and n
     "from-block": { type: "string" },
     circuit: { type: "string" },
     prover: { type: "string" },
+    "prover-ca": { type: "string" },
+    "prover-tls": { type: "boolean" },
+    "prover-cert": { type: "string" },
+    "prover-key": { type: "string" },
+    "prover-token": { type: "string" },
     "fee-index": { type: "string" },
     "min-fee-gwei": { type: "string" },
     "api-host": { type: "string" },
@@ -55,6 +65,11 @@ The L1 key is read from ${KEY_VARIABLE}. Without --prover it only follows, and n
         deploymentBlock: number("from-block", Number.MAX_SAFE_INTEGER, 0),
         circuitId: requiredFlag(flags, "circuit"),
         ...(prover !== undefined && { proverAddress: prover }),
+        ...given("proverCaFile", textFlag(flags, "prover-ca")),
+        ...given("proverTls", flags["prover-tls"] === true || undefined),
+        ...given("proverCertFile", textFlag(flags, "prover-cert")),
+        ...given("proverKeyFile", textFlag(flags, "prover-key")),
+        ...given("proverTokenFile", textFlag(flags, "prover-token")),
         feeIndex: number("fee-index", 2 ** 32 - 1, 0),
         minFeeGwei: BigInt(number("min-fee-gwei", 2 ** 32 - 1, 0)),
         ...(apiHost !== undefined && { apiHost }),
@@ -71,3 +86,8 @@ The L1 key is read from ${KEY_VARIABLE}. Without --prover it only follows, and n
     return EXIT.ok;
   },
 };
+
+/** A setting that was given, or nothing. */
+function given<Name extends string, T>(name: Name, value: T | undefined): { [N in Name]?: T } {
+  return value === undefined ? {} : ({ [name]: value } as { [N in Name]?: T });
+}

@@ -7,9 +7,7 @@ import { type Command, type Flags, requiredFlag, textFlag, UsageError } from "./
 import { printJob, showEvent, writeResult } from "./job-report.ts";
 import { JsonFileError, readJsonFile, readWholeFile, requireOwnFiles } from "./output.ts";
 import { createProgress } from "./progress.ts";
-
-/** Where `proofmill serve` listens when nothing else is said. */
-export const DEFAULT_SERVER = "127.0.0.1:50051";
+import { SERVICE_OPTIONS, SERVICE_USAGE, serviceAccess } from "./service-access.ts";
 
 export const submit: Command = {
   name: "submit",
@@ -23,11 +21,11 @@ export const submit: Command = {
   --wtns FILE        a witness of circom
   --request FILE     a whole SubmitProofRequest as JSON
   --request-id ID    your name of the job; repeating it is safe (a random one, printed)
-  --server ADDRESS   host:port (${DEFAULT_SERVER})
   --no-wait          return as soon as the job is accepted
   --proof FILE       write the proof, as snarkjs does
   --public FILE      write the public signals, as snarkjs does
-  --calldata FILE    write the calldata for commitBlock`,
+  --calldata FILE    write the calldata for commitBlock
+${SERVICE_USAGE}`,
   options: {
     circuit: { type: "string" },
     batch: { type: "string" },
@@ -35,7 +33,7 @@ export const submit: Command = {
     wtns: { type: "string" },
     request: { type: "string" },
     "request-id": { type: "string" },
-    server: { type: "string" },
+    ...SERVICE_OPTIONS,
     "no-wait": { type: "boolean" },
     proof: { type: "string" },
     public: { type: "string" },
@@ -58,7 +56,7 @@ export const submit: Command = {
     });
     const progress = createProgress(stderr, { silent: asJson });
     const request = await readRequest(flags);
-    const client = new ProverClient({ address: textFlag(flags, "server") ?? DEFAULT_SERVER });
+    const client = new ProverClient(serviceAccess(flags, terminal.env));
     try {
       progress.update("submitting");
       const { job: accepted } = await client.submit(request, { signal });
