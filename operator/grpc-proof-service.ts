@@ -21,6 +21,8 @@ const TEXT_MAX = 300;
 /** Errors of the client; looked at by their form, since its class belongs to the prover's folder. */
 interface ClientError extends Error {
   readonly code: string;
+  /** The service's own code, as in docs/api.md. */
+  readonly reason: string | undefined;
   readonly isTransient: boolean;
   /** The job that ended without a proof. */
   readonly job: unknown;
@@ -86,11 +88,12 @@ function readProof(proof: Groth16Proof | undefined): readonly bigint[] {
 }
 
 function asOperatorError(error: unknown): unknown {
-  const { name, code, message, isTransient, job } = error as ClientError;
+  const { name, code, message, reason, isTransient, job } = error as ClientError;
   if (name !== "ProverClientError") return error;
   // A job that has ended stays as it is under its request id. A job that is gone (the prover came back without its
-  // memory) or a call that was cut short is submitted again as it was.
-  const isCutShort = isTransient || ["DEADLINE_EXCEEDED", "NOT_FOUND", "ABORTED"].includes(code);
+  // memory) or a call that was cut short is submitted again as it was. A circuit that the prover does not have is no
+  // such case: somebody must hear of it.
+  const isCutShort = isTransient || code === "ABORTED" || reason === "JOB_UNKNOWN";
   const isAway = job === undefined && isCutShort;
   return new OperatorError(
     isAway ? "PROVER_UNAVAILABLE" : "PROOF_FAILED",

@@ -4,6 +4,7 @@ import { type Groth16Proof, JobState } from "../../gen/prover/v1/job_pb.ts";
 import { ProverService } from "../../gen/prover/v1/prover_pb.ts";
 import { GrpcProofService } from "../../operator/grpc-proof-service.ts";
 import type { ProofCall } from "../../operator/prover-link.ts";
+import { ERRORS, type ErrorCode, ProverError } from "../../prover/errors.ts";
 import { addService, type Handlers } from "../../prover/grpc.ts";
 
 type Points = Pick<Groth16Proof, "a" | "b" | "c">;
@@ -32,17 +33,28 @@ const CALL: ProofCall = {
 };
 
 /** Asks a prover whose every job ends at once, like this. */
-async function ask(outcome: { proof: Points } | { failure: string }): Promise<readonly bigint[]> {
+type Outcome =
+  | { readonly proof: Points }
+  | { readonly failure: string; readonly reason?: ErrorCode }
+  | { readonly refusal: ErrorCode };
+
+async function ask(outcome: Outcome): Promise<readonly bigint[]> {
+  const reason = "failure" in outcome ? (outcome.reason ?? "BUG") : "BUG";
   const job =
-    "proof" in outcome
-      ? { jobId: "1", state: JobState.SUCCEEDED, result: { proof: outcome.proof } }
-      : {
+    "failure" in outcome
+      ? {
           jobId: "1",
           state: JobState.FAILED,
-          failure: { reason: "BUG", message: outcome.failure, grpcCode: grpc.status.INTERNAL },
+          failure: { reason, message: outcome.failure, grpcCode: ERRORS[reason].grpc },
+        }
+      : {
+          jobId: "1",
+          state: JobState.SUCCEEDED,
+          ...("proof" in outcome && { result: { proof: outcome.proof } }),
         };
   const handlers: Partial<Handlers<typeof ProverService>> = {
     async submitProof() {
+      if ("refusal" in outcome) throw new ProverError(outcome.refusal, "refused");
       return { job: { jobId: "1" } };
     },
     async *watchProof() {
@@ -88,6 +100,29 @@ describe("operator / gRPC proof service", () => {
   ];
   it.each(lies)("makes no numbers of %s", async (_what, proof) => {
     await expect(ask({ proof })).rejects.toMatchObject({ code: "PROOF_MALFORMED" });
+  });
+
+  const passing: ErrorCode[] = [
+    "DRAINING",
+    "STORE_UNAVAILABLE",
+    "ENGINE_UNAVAILABLE",
+    "JOB_UNKNOWN",
+  ];
+  it.each(passing)(
+    "takes %s for a prover that is away, and the same job may still be asked for",
+    async (refusal) => {
+      await expect(ask({ refusal })).rejects.toMatchObject({ code: "PROVER_UNAVAILABLE" });
+    },
+  );
+
+  const lasting: ErrorCode[] = ["CIRCUIT_UNKNOWN", "REQUEST_ID_REUSED", "BATCH_SIGNATURE", "BUG"];
+  it.each(lasting)("takes %s for a failure that somebody must hear of", async (refusal) => {
+    await expect(ask({ refusal })).rejects.toMatchObject({ code: "PROOF_FAILED" });
+  });
+
+  it("asks for another job when one has ended, also one whose worker was lost", async () => {
+    const lost = ask({ failure: "each attempt lost its worker", reason: "WORKER_LOST" });
+    await expect(lost).rejects.toMatchObject({ code: "PROOF_FAILED" });
   });
 
   it("passes on the beginning of what the prover says, however much that is", async () => {
