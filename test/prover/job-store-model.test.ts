@@ -12,6 +12,7 @@ import { holdAgainstModel, type ModelledStore, stepsArbitrary } from "./job-stor
 import { announceSkip, type Cluster, startCluster, whyNoPostgres } from "./postgres-cluster.ts";
 
 const FACTOR = process.env.HEAVY ? 20 : 1;
+const PATIENCE_MS = 120_000 * FACTOR;
 
 /** @throws Error with the seed and the shortest row of calls that fails. */
 function hold(runs: number, open: (now: () => number) => Promise<ModelledStore>): Promise<void> {
@@ -22,30 +23,35 @@ function hold(runs: number, open: (now: () => number) => Promise<ModelledStore>)
 }
 
 describe("job store / any row of calls", () => {
-  it("gives in memory what the model says", () =>
-    hold(500, async (now) => {
-      const store = new MemoryStore(LIMITS, { now });
-      return { store, close: () => store.close() };
-    }));
+  const inMemory = async (now: () => number) => {
+    const store = new MemoryStore(LIMITS, { now });
+    return { store, close: () => store.close() };
+  };
+  const inFile = async (now: () => number) => {
+    const dir = await mkdtemp(join(tmpdir(), "model-"));
+    const open = () => SqliteStore.open(join(dir, "jobs.sqlite"), LIMITS, { now });
+    let store = await open();
+    return {
+      store,
+      async reopen() {
+        await store.close();
+        store = await open();
+        return store;
+      },
+      async close() {
+        await store.close();
+        await rm(dir, { recursive: true });
+      },
+    };
+  };
 
-  it("gives in a SQLite file what the model says, also when it is closed and opened in between", () =>
-    hold(40, async (now) => {
-      const dir = await mkdtemp(join(tmpdir(), "model-"));
-      const open = () => SqliteStore.open(join(dir, "jobs.sqlite"), LIMITS, { now });
-      let store = await open();
-      return {
-        store,
-        async reopen() {
-          await store.close();
-          store = await open();
-          return store;
-        },
-        async close() {
-          await store.close();
-          await rm(dir, { recursive: true });
-        },
-      };
-    }));
+  it("gives in memory what the model says", () => hold(500, inMemory), PATIENCE_MS);
+
+  it(
+    "gives in a SQLite file what the model says, also when it is closed and opened in between",
+    () => hold(40, inFile),
+    PATIENCE_MS,
+  );
 });
 
 announceSkip("job store / postgres, any row of calls");
@@ -58,10 +64,11 @@ describe.skipIf(whyNoPostgres)("job store / any row of calls, on a PostgreSQL of
   });
   afterAll(() => cluster.close());
 
-  it("gives in PostgreSQL what the model says", () =>
-    hold(6, async (now) => {
-      const address = addressOf(cluster.url(`model_${++schemas}`), "");
-      const store = await PostgresStore.open(address, LIMITS, { now });
-      return { store, close: () => store.close() };
-    }));
+  const inPostgres = async (now: () => number) => {
+    const address = addressOf(cluster.url(`model_${++schemas}`), "");
+    const store = await PostgresStore.open(address, LIMITS, { now });
+    return { store, close: () => store.close() };
+  };
+
+  it("gives in PostgreSQL what the model says", () => hold(6, inPostgres), PATIENCE_MS);
 });
