@@ -49,7 +49,7 @@ describe("job store / any row of calls", () => {
 
   it(
     "gives in a SQLite file what the model says, also when it is closed and opened in between",
-    () => hold(40, inFile),
+    () => hold(20, inFile),
     PATIENCE_MS,
   );
 });
