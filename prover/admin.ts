@@ -3,6 +3,7 @@ import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Logger } from "pino";
 import { type AdminService, WorkerSchema } from "../gen/prover/v1/admin_pb.ts";
 import { JobStage as ProtoStage } from "../gen/prover/v1/job_pb.ts";
+import type { Backups } from "./backups.ts";
 import { ProverError } from "./errors.ts";
 import type { Handlers } from "./grpc.ts";
 import { jobMessage } from "./job-message.ts";
@@ -14,6 +15,7 @@ import { decodeFinalStates } from "./service.ts";
 export interface AdminDependencies {
   readonly store: JobStore;
   readonly scheduler: Scheduler;
+  readonly backups: Backups;
   /** Makes the server refuse new jobs and report NOT_SERVING. Idempotent. */
   readonly beginDrain: () => void;
   readonly log: Logger;
@@ -48,6 +50,12 @@ export function adminService(
       const purgedCount = await store.purge({ states: decodeFinalStates(states), endedBeforeMs });
       log.info({ purgedCount }, "jobs purged");
       return { purgedCount };
+    },
+    backupStore: async () => {
+      const { backups, log } = parts();
+      const { path, sizeBytes } = await backups.write();
+      log.info({ path, sizeBytes }, "job store copied");
+      return { path, sizeBytes: BigInt(sizeBytes) };
     },
   };
 }

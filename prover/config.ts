@@ -189,6 +189,16 @@ export const OPTIONS = {
     3_600_000,
     "how long the input of a dead letter is kept for RetryProof",
   ),
+  PROVER_BACKUP_DIR: option(
+    text,
+    "",
+    "folder into which AdminService.BackupStore copies a store in SQLite; empty: it refuses",
+  ),
+  PROVER_BACKUP_KEEP: option(
+    between(1, 1_000),
+    7,
+    "copies kept in that folder; one more and the oldest is removed",
+  ),
   PROVER_MESSAGE_MAX_BYTES: option(between(1024, 1 << 30), 16 * 1024 * 1024, "largest request"),
   PROVER_STREAMS_MAX: option(
     between(1, 1_000_000),

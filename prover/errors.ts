@@ -17,6 +17,7 @@ export type ServiceErrorCode =
   | "JOB_UNKNOWN"
   | "REQUEST_ID_REUSED"
   | "JOB_NOT_RETRYABLE"
+  | "BACKUP_REFUSED"
   | "QUEUE_FULL"
   | "STORE_UNAVAILABLE"
   | "STORE_KEY_REFUSED"
@@ -130,6 +131,11 @@ export const ERRORS: { readonly [code in ErrorCode]: ErrorRow } = {
     "the request id stands for other content; choose a new one",
   ),
   JOB_NOT_RETRYABLE: row(status.FAILED_PRECONDITION, "never", "the job is not a dead letter"),
+  BACKUP_REFUSED: row(
+    status.FAILED_PRECONDITION,
+    "never",
+    "there is no folder for copies of the job store, or the store is no file",
+  ),
   QUEUE_FULL: row(status.RESOURCE_EXHAUSTED, "backoff", "the waiting line is full"),
   STORE_UNAVAILABLE: row(
     status.UNAVAILABLE,

@@ -183,6 +183,11 @@ export interface JobStore {
   stats(): Promise<StoreStats>;
   /** Waiting jobs of one owner. Takes a time that does not grow with the number of jobs. */
   queuedOf(owner: string): Promise<number>;
+  /**
+   * Writes all that is there into a new file, in which another store finds it. Absent: the store is
+   * no file of this machine.
+   */
+  writeCopy?(path: string): Promise<void>;
   /** Lets go of what it holds. Nothing may be called any more. */
   close(): Promise<void>;
 }

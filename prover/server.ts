@@ -4,6 +4,7 @@ import { Access } from "./access/access.ts";
 import { openAccessList } from "./access/access-list.ts";
 import { Quotas } from "./access/quotas.ts";
 import { type AdminDependencies, adminService } from "./admin.ts";
+import { Backups } from "./backups.ts";
 import { CallerPort } from "./caller-port.ts";
 import type { Config } from "./config.ts";
 import { chooseEngine } from "./engine.ts";
@@ -161,7 +162,8 @@ export async function startServer(
       if (callers === undefined) void scheduler.drain();
       health.update({ phase: "draining" });
     };
-    administration = { store, scheduler, beginDrain, log };
+    const backups = new Backups(config, { store });
+    administration = { store, scheduler, backups, beginDrain, log };
     scheduler.start();
     health.update({ phase: "serving" });
     const { name, refused } = engine;

@@ -21,8 +21,8 @@ export const health: Command = {
   summary: "ask a service whether it takes jobs; exit code 0 when it does",
   usage: `[--server ADDRESS] [--service NAME] [--wait SECONDS]
 
-  --server ADDRESS   host:port (PROVER_LISTEN of the environment, as the service reads it)
-  --service NAME     of grpc.health.v1 (the server as a whole)
+  --server ADDRESS   host:port (PROVER_ADMIN_LISTEN of the environment, as the service reads it)
+  --service NAME     of grpc.health.v1: startup, readiness or liveness (readiness)
   --wait SECONDS     ask until the answer is yes, for so long (0: once)`,
   options: { server: { type: "string" }, service: { type: "string" }, wait: { type: "string" } },
   async run(positionals, flags, { stdout, env, signal }) {
@@ -30,10 +30,14 @@ export const health: Command = {
       throw new UsageError(`"${positionals[0]}" is one argument too many`);
     const seconds = integerFlag(flags, "wait", { min: 0, max: WAIT_MAX, preset: 0 });
     const untilMs = Date.now() + seconds * 1000;
-    const server = await localServer("PROVER_LISTEN", textFlag(flags, "server"), env);
+    const server = await localServer("PROVER_ADMIN_LISTEN", textFlag(flags, "server"), env);
     const caller = new Caller({ ...server, callMs: CHECK_MS, patienceMs: 0 });
     const check = () =>
-      caller.unary(Health.method.check, { service: textFlag(flags, "service") ?? "" }, { signal });
+      caller.unary(
+        Health.method.check,
+        { service: textFlag(flags, "service") ?? "readiness" },
+        { signal },
+      );
     try {
       let status = await check().catch(unlessEarly(untilMs));
       while (status?.status !== Status.SERVING && Date.now() < untilMs) {

@@ -18,6 +18,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   watch: async () => (await import("./watch.ts")).watch,
   operate: async () => (await import("./operate.ts")).operate,
   token: async () => (await import("./token.ts")).token,
+  backup: async () => (await import("./backup.ts")).backup,
   health: async () => (await import("./health.ts")).health,
 };
 

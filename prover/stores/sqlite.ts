@@ -92,6 +92,10 @@ export class SqliteStore implements JobStore {
     return this.#link.ask("get", [reference]);
   }
 
+  writeCopy(path: string): Promise<void> {
+    return this.#link.ask("writeCopy", [path]);
+  }
+
   async position(jobId: string): Promise<number> {
     const job = this.#waiting.get(jobId);
     return job === undefined ? 0 : this.#line.ahead(job);

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { copyDatabase } from "./copy.ts";
 import type { SqlRow } from "./rows.ts";
 import { prepareDatabase } from "./schema.ts";
 
@@ -72,6 +73,11 @@ export class Connection {
    */
   emptyLog(): boolean {
     return this.one("PRAGMA wal_checkpoint(TRUNCATE)", [])?.busy === 0;
+  }
+
+  /** Copies the file as it stands at the end, while it is used. @throws Error, see `copyDatabase` */
+  copy(path: string): Promise<void> {
+    return copyDatabase(this.#db, path);
   }
 
   close(): void {

@@ -96,11 +96,15 @@ export class JobFile {
   }
 
   /**
-   * Does what was asked: first what only reads, so that it need not wait for the disk.
+   * Does what was asked: first what only reads, so that it need not wait for the disk. Copies are
+   * answered later.
    *
    * @param say  called once for each answer, many at a time.
    */
   handle(calls: readonly CallMessage[], say: (done: Committed) => void): void {
+    for (const call of calls.filter(isCopy)) {
+      void this.#copy(call).then((answer) => say({ answers: [answer], news: [] }));
+    }
     const reads = calls.filter(isRead);
     if (reads.length > 0) say({ answers: reads.map((call) => this.#read(call)), news: [] });
     const writes = calls.filter(isWrite);
@@ -151,6 +155,15 @@ export class JobFile {
     }
   }
 
+  async #copy({ id, args: [path] }: CallMessage<"writeCopy">): Promise<Answer> {
+    try {
+      await this.#db.copy(path);
+      return { id, value: undefined };
+    } catch (error) {
+      return { id, error: errorData(unavailable(error)) };
+    }
+  }
+
   #eventsAfter(jobId: string, sequence: number): JobEvent[] | undefined {
     const known = this.#table.find({ jobId });
     return known && this.#table.eventsAfter(known, sequence);
@@ -189,7 +202,11 @@ function isRead(call: CallMessage): call is CallMessage<keyof Reads> {
 }
 
 function isWrite(call: CallMessage): call is WriteCall {
-  return !READS.includes(call.name);
+  return !READS.includes(call.name) && !isCopy(call);
+}
+
+function isCopy(call: CallMessage): call is CallMessage<"writeCopy"> {
+  return call.name === "writeCopy";
 }
 
 /** Counted once, when the file is opened. */

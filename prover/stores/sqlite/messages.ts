@@ -76,7 +76,12 @@ export interface Reads {
   eventsAfter(jobId: string, sequence: number): readonly JobEvent[] | undefined;
 }
 
-export type Calls = Writes & Reads;
+/** Calls that take long: others go on meanwhile. */
+export interface LongCalls {
+  writeCopy(path: string): void;
+}
+
+export type Calls = Writes & Reads & LongCalls;
 
 export interface CallMessage<N extends keyof Calls = keyof Calls> {
   readonly id: number;

@@ -13,9 +13,9 @@ describe("proofmill health", () => {
   it("says yes with exit code 0, waiting for it or not, and asks where the service listens", async () => {
     const asked = await proofmill("health", "--server", service.address);
     expect(asked).toEqual({ code: 0, stdout: "SERVING\n", stderr: "" });
-    const port = service.address.split(":")[1];
+    const port = service.adminAddress.split(":")[1];
     // As in a container, which listens everywhere.
-    const everywhere = { PROVER_LISTEN: `0.0.0.0:${port}` };
+    const everywhere = { PROVER_ADMIN_LISTEN: `0.0.0.0:${port}` };
     const waited = await proofmillWith(everywhere, "health", "--wait", "10", "--json");
     expect(waited).toEqual({ code: 0, stdout: '{"status":"SERVING"}\n', stderr: "" });
   });

@@ -1,0 +1,78 @@
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { ProverError } from "./errors.ts";
+import type { JobStore } from "./job-store.ts";
+
+export interface BackupOptions {
+  /** The operator's choice, never a caller's: a caller could overwrite files. Empty: no backups. */
+  readonly backupDir: string;
+  /** The newest are kept. They hold inputs of jobs, so old ones are a burden. */
+  readonly backupKeep: number;
+}
+
+export interface BackupFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** "jobs-20261122T194512.345Z.sqlite": sorts by time. */
+const NAME = /^jobs-\d{8}T\d{6}\.\d{3}Z\.sqlite$/;
+
+/** Copies of the job store in a folder. */
+export class Backups {
+  readonly #options: BackupOptions;
+  readonly #store: JobStore;
+  #underway: Promise<BackupFile> | undefined;
+
+  constructor(options: BackupOptions, { store }: { readonly store: JobStore }) {
+    this.#options = options;
+    this.#store = store;
+  }
+
+  /**
+   * Writes a copy that holds every job accepted before the call, and removes the oldest copies beyond
+   * those that are kept. Calls that come while one is written share it.
+   *
+   * @throws ProverError BACKUP_REFUSED without a folder, or if the store is no file; STORE_UNAVAILABLE
+   *   if the copy cannot be written.
+   */
+  write(): Promise<BackupFile> {
+    this.#underway ??= this.#write().finally(() => {
+      this.#underway = undefined;
+    });
+    return this.#underway;
+  }
+
+  async #write(): Promise<BackupFile> {
+    const { backupDir } = this.#options;
+    if (this.#store.writeCopy === undefined) {
+      throw new ProverError(
+        "BACKUP_REFUSED",
+        "the job store is no file of this server. Jobs in PostgreSQL are copied by pg_dump, jobs in memory not at all",
+      );
+    }
+    if (backupDir === "") {
+      throw new ProverError("BACKUP_REFUSED", "PROVER_BACKUP_DIR is empty. Name a folder there");
+    }
+    const path = join(backupDir, `jobs-${new Date().toISOString().replace(/[-:]/g, "")}.sqlite`);
+    try {
+      await mkdir(backupDir, { recursive: true, mode: 0o700 });
+      await this.#store.writeCopy(path);
+      const { size } = await stat(path);
+      await this.#removeOld();
+      return { path, sizeBytes: size };
+    } catch (cause) {
+      throw new ProverError(
+        "STORE_UNAVAILABLE",
+        `the copy cannot be written into ${backupDir}. Is it there, is it this user's, has its disk room?`,
+        { cause },
+      );
+    }
+  }
+
+  async #removeOld(): Promise<void> {
+    const { backupDir, backupKeep } = this.#options;
+    const names = (await readdir(backupDir)).filter((name) => NAME.test(name)).sort();
+    for (const name of names.slice(0, -backupKeep)) await rm(join(backupDir, name));
+  }
+}

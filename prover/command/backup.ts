@@ -1,0 +1,32 @@
+import { AdminClient } from "../admin-client.ts";
+import { type Command, EXIT, textFlag, UsageError } from "./command.ts";
+import { localServer } from "./local-server.ts";
+
+/** A store may hold gigabytes of inputs, on a slow disk. */
+const BACKUP_MS = 3_600_000;
+
+export const backup: Command = {
+  name: "backup",
+  summary: "make a running service copy its job store; docs/operations.md has the way back",
+  usage: `[--server ADDRESS] [--json]
+
+The service writes the copy into its own folder PROVER_BACKUP_DIR, while it goes on working. The copy
+holds every job accepted before, with the inputs of those that wait: guard it as you guard the store.
+
+  --server ADDRESS   host:port of AdminService (PROVER_ADMIN_LISTEN of the environment)`,
+  options: { server: { type: "string" } },
+  async run(positionals, flags, { stdout, env, signal }) {
+    if (positionals.length > 0)
+      throw new UsageError(`"${positionals[0]}" is one argument too many`);
+    const server = await localServer("PROVER_ADMIN_LISTEN", textFlag(flags, "server"), env);
+    const client = new AdminClient({ ...server, callMs: BACKUP_MS });
+    try {
+      const { path, sizeBytes } = await client.backup({ signal });
+      const json = JSON.stringify({ path, sizeBytes: Number(sizeBytes) });
+      stdout.write(flags.json === true ? `${json}\n` : `${path}\n`);
+      return EXIT.ok;
+    } finally {
+      client.close();
+    }
+  },
+};
