@@ -26,6 +26,7 @@ const ADMIN: RightsOf<typeof AdminService> = {
   listWorkers: ["admin"],
   retryProof: ["admin"],
   purgeProofs: ["admin"],
+  backupStore: ["admin"],
 };
 
 const BY_PATH = new Map<string, readonly Right[]>();
