@@ -22,7 +22,10 @@ const NAME = /^jobs-\d{8}T\d{6}\.\d{3}Z\.sqlite$/;
 export class Backups {
   readonly #options: BackupOptions;
   readonly #store: JobStore;
-  #underway: Promise<BackupFile> | undefined;
+  /** Resolves when no copy is being written. */
+  #idle: Promise<unknown> = Promise.resolve();
+  /** The copy that begins then. */
+  #next: Promise<BackupFile> | undefined;
 
   constructor(options: BackupOptions, { store }: { readonly store: JobStore }) {
     this.#options = options;
@@ -31,16 +34,19 @@ export class Backups {
 
   /**
    * Writes a copy that holds every job accepted before the call, and removes the oldest copies beyond
-   * those that are kept. Calls that come while one is written share it.
+   * those that are kept. Calls that come while one is written share the next.
    *
    * @throws ProverError BACKUP_REFUSED without a folder, or if the store is no file; STORE_UNAVAILABLE
    *   if the copy cannot be written.
    */
   write(): Promise<BackupFile> {
-    this.#underway ??= this.#write().finally(() => {
-      this.#underway = undefined;
+    this.#next ??= this.#idle.then(() => {
+      this.#next = undefined;
+      const written = this.#write();
+      this.#idle = written.catch(() => {});
+      return written;
     });
-    return this.#underway;
+    return this.#next;
   }
 
   async #write(): Promise<BackupFile> {

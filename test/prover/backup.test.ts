@@ -104,6 +104,14 @@ describe("prover / copies of the job store", () => {
     expect((await readdir(inDir("copies"))).sort()).toEqual(kept.sort());
   });
 
+  it("asked for at once are one, after the one that is being written", async () => {
+    await using server = await startStored();
+    const asked = await Promise.all([1, 2, 3].map(() => server.admin.backup()));
+    const paths = new Set(asked.map(({ path }) => path));
+    expect(paths.size).toBeLessThanOrEqual(2);
+    expect((await readdir(inDir("copies"))).length).toBe(paths.size);
+  });
+
   it("are refused without a folder, and of a store that is no file", async () => {
     const refused = { code: "FAILED_PRECONDITION", reason: "BACKUP_REFUSED" };
     await using nowhere = await startStored({ PROVER_BACKUP_DIR: "" });
