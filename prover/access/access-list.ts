@@ -76,11 +76,21 @@ export function parseAccessList(bytes: Uint8Array): readonly AccessEntry[] {
   return entries;
 }
 
+/** In the place of an entry that is none; the file is refused. */
+const NOBODY: AccessEntry = {
+  name: "",
+  certificates: [],
+  tokenDigests: [],
+  rights: new Set(),
+  limits: {},
+};
+
 type Report = (at: string, problem: string) => void;
 
 function parseEntry(item: unknown, at: string, report: Report): AccessEntry {
   const known = ["name", "certificates", "tokenSha256", "rights", "limits"];
-  const fields = fieldsOf(item, at, known, report) ?? {};
+  const fields = fieldsOf(item, at, known, report);
+  if (fields === undefined) return NOBODY;
   const { name } = fields;
   if (typeof name !== "string" || !NAME.test(name)) {
     report(`${at}.name`, "expected 1 to 63 of a-z 0-9 . _ -, not beginning with a sign");

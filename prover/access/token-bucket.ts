@@ -1,3 +1,5 @@
+const ROUNDING = 1e-9;
+
 /** Lets through so many a second in the long run, and a burst after a pause. */
 export class TokenBucket {
   #perSecond: number;
@@ -16,7 +18,9 @@ export class TokenBucket {
   /** Takes one, or returns the milliseconds until there is one. */
   take(nowMs: number): number {
     this.#fill(nowMs);
-    if (this.#left < 1) return Math.ceil(((1 - this.#left) * 1_000) / this.#perSecond);
+    // Sums of fractions miss 1 by a little.
+    const missing = 1 - this.#left - ROUNDING;
+    if (missing > 0) return Math.ceil((missing * 1_000) / this.#perSecond);
     this.#left--;
     return 0;
   }

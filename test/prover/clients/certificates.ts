@@ -1,5 +1,5 @@
 // Certificates for tests: an authority, a server named localhost, a caller.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,9 +7,14 @@ import { join } from "node:path";
 export interface Certificates extends AsyncDisposable {
   /** Path of a PEM file, such as "ca.pem", "server.key", "caller.pem". */
   path(name: string): string;
+  /** Makes NAME.key and NAME.pem, of the same authority. @param extension  a line of openssl's. */
+  issue(name: string, extension: string): Promise<void>;
 }
 
 const EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+/** Whether certificates can be made here. */
+export const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 
 /** Needs the program openssl. */
 export async function makeCertificates(): Promise<Certificates> {
@@ -28,5 +33,5 @@ export async function makeCertificates(): Promise<Certificates> {
   };
   await issue("server", "subjectAltName=DNS:localhost,IP:127.0.0.1");
   await issue("caller", "extendedKeyUsage=clientAuth");
-  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+  return { path, issue, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
 }
