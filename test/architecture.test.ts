@@ -13,6 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "prover/command": ["worker", "circuits", "prover", "operator", "gen"],
   operator: ["circuits", "prover/client.ts", "gen"],
   bench: ["*"],
+  deploy: [],
   docs: ["*"],
   scripts: ["*"],
   test: ["*"],
