@@ -1,7 +1,7 @@
 // How a client reaches its servers.
 import { isIPv4, isIPv6 } from "node:net";
 import * as grpc from "@grpc/grpc-js";
-import { type TlsBytes, type TlsFiles, tlsCredentials } from "./client-tls.ts";
+import { type TlsBytes, type TlsFiles, type TlsPinned, tlsCredentials } from "./client-tls.ts";
 import { BACKOFF_MAX_MS } from "./patience.ts";
 
 export interface ChannelOptions {
@@ -17,7 +17,7 @@ export interface ChannelOptions {
    */
   readonly balance?: "pick_first" | "round_robin";
   /** Absent: plaintext. */
-  readonly tls?: TlsBytes | TlsFiles;
+  readonly tls?: TlsBytes | TlsFiles | TlsPinned;
   /**
    * Silence in milliseconds after which the connection of an open call is probed: 30 s unless
    * given. One without an answer after 10 s, or the same time again if that is less, is given up.

@@ -1,4 +1,5 @@
 /** TLS of a client: from bytes, or from files that may be replaced while it runs. */
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext, rootCertificates } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
@@ -23,11 +24,33 @@ export interface TlsFiles {
   readonly serverName?: string;
 }
 
+/** One certificate is trusted, whatever its names and issuer: for who has the server's own files. */
+export interface TlsPinned {
+  /** The bytes of a PEM file; its first certificate is the server's. */
+  readonly pinned: Uint8Array;
+  /** To be shown if the server asks for one. */
+  readonly cert?: Uint8Array;
+  readonly key?: Uint8Array;
+  readonly serverName: string;
+}
+
 /** A certificate is renewed days before its end. */
 const RELOAD_MS = 5_000;
 
 /** @throws Error if a file cannot be read or is not what it should be. */
-export function tlsCredentials(tls: TlsBytes | TlsFiles): grpc.ChannelCredentials {
+export function tlsCredentials(tls: TlsBytes | TlsFiles | TlsPinned): grpc.ChannelCredentials {
+  if ("pinned" in tls) {
+    // An issuer that is not known does no harm to a certificate that is trusted itself (Node 20.18).
+    const ca = new X509Certificate(tls.pinned).toString();
+    const own = {
+      ...(tls.cert && { cert: buffer(tls.cert) }),
+      ...(tls.key && { key: buffer(tls.key) }),
+    };
+    const context = createSecureContext({ ca, ...own, allowPartialTrustChain: true });
+    return grpc.credentials.createFromSecureContext(context, {
+      checkServerIdentity: () => undefined,
+    });
+  }
   if (!("caFile" in tls || "certFile" in tls || "keyFile" in tls)) {
     const { ca, key, cert } = tls as TlsBytes;
     return grpc.credentials.createSsl(buffer(ca), buffer(key), buffer(cert));

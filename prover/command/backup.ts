@@ -1,6 +1,7 @@
 import { AdminClient } from "../admin-client.ts";
-import { type Command, EXIT, textFlag, UsageError } from "./command.ts";
-import { localServer } from "./local-server.ts";
+import { adminAccess } from "./admin-access.ts";
+import { type Command, EXIT, UsageError } from "./command.ts";
+import { ACCESS_USAGE, SERVICE_OPTIONS } from "./service-access.ts";
 
 /** A store may hold gigabytes of inputs, on a slow disk. */
 const BACKUP_MS = 3_600_000;
@@ -13,13 +14,13 @@ export const backup: Command = {
 The service writes the copy into its own folder PROVER_BACKUP_DIR, while it goes on working. The copy
 holds every job accepted before, with the inputs of those that wait: guard it as you guard the store.
 
-  --server ADDRESS   host:port of AdminService (PROVER_ADMIN_LISTEN of the environment)`,
-  options: { server: { type: "string" } },
+  --server ADDRESS   host:port of AdminService (PROVER_ADMIN_LISTEN of the environment)
+${ACCESS_USAGE}`,
+  options: SERVICE_OPTIONS,
   async run(positionals, flags, { stdout, env, signal }) {
     if (positionals.length > 0)
       throw new UsageError(`"${positionals[0]}" is one argument too many`);
-    const server = await localServer("PROVER_ADMIN_LISTEN", textFlag(flags, "server"), env);
-    const client = new AdminClient({ ...server, callMs: BACKUP_MS });
+    const client = new AdminClient({ ...(await adminAccess(flags, env)), callMs: BACKUP_MS });
     try {
       const { path, sizeBytes } = await client.backup({ signal });
       const json = JSON.stringify({ path, sizeBytes: Number(sizeBytes) });

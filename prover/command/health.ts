@@ -6,8 +6,9 @@ import {
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { Caller } from "../caller.ts";
 import { ProverClientError } from "../client-error.ts";
+import { adminAccess } from "./admin-access.ts";
 import { type Command, EXIT, integerFlag, textFlag, UsageError } from "./command.ts";
-import { localServer } from "./local-server.ts";
+import { ACCESS_USAGE, SERVICE_OPTIONS } from "./service-access.ts";
 
 /** A check that takes longer than probes wait is a failed one. */
 const CHECK_MS = 3_000;
@@ -23,15 +24,19 @@ export const health: Command = {
 
   --server ADDRESS   host:port (PROVER_ADMIN_LISTEN of the environment, as the service reads it)
   --service NAME     of grpc.health.v1: startup, readiness or liveness (readiness)
-  --wait SECONDS     ask until the answer is yes, for so long (0: once)`,
-  options: { server: { type: "string" }, service: { type: "string" }, wait: { type: "string" } },
+  --wait SECONDS     ask until the answer is yes, for so long (0: once)
+${ACCESS_USAGE}`,
+  options: { ...SERVICE_OPTIONS, service: { type: "string" }, wait: { type: "string" } },
   async run(positionals, flags, { stdout, env, signal }) {
     if (positionals.length > 0)
       throw new UsageError(`"${positionals[0]}" is one argument too many`);
     const seconds = integerFlag(flags, "wait", { min: 0, max: WAIT_MAX, preset: 0 });
     const untilMs = Date.now() + seconds * 1000;
-    const server = await localServer("PROVER_ADMIN_LISTEN", textFlag(flags, "server"), env);
-    const caller = new Caller({ ...server, callMs: CHECK_MS, patienceMs: 0 });
+    const caller = new Caller({
+      ...(await adminAccess(flags, env)),
+      callMs: CHECK_MS,
+      patienceMs: 0,
+    });
     const check = () =>
       caller.unary(
         Health.method.check,

@@ -19,13 +19,16 @@ export const SERVICE_OPTIONS = {
   "token-file": { type: "string" },
 } as const;
 
-export const SERVICE_USAGE = `  --server ADDRESS   host:port (${DEFAULT_SERVER})
-  --tls              with TLS, under an authority that Node knows
+/** What the flags mean, but for `--server`. */
+export const ACCESS_USAGE = `  --tls              with TLS, under an authority that Node knows
   --tls-ca FILE      with TLS, under this authority
   --tls-cert FILE    the certificate to show, and
   --tls-key FILE     the key of that
   --tls-name NAME    the name in the server's certificate, if it is not that of ADDRESS
   --token-file FILE  file with an API token (the variable ${TOKEN_VARIABLE})`;
+
+export const SERVICE_USAGE = `  --server ADDRESS   host:port (${DEFAULT_SERVER})
+${ACCESS_USAGE}`;
 
 /** How to reach the service that the flags name, and what to show it. */
 export function serviceAccess(

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AdminClient } from "../../../prover/admin-client.ts";
+import { makeCertificates } from "../clients/certificates.ts";
 import { proofmill, proofmillWith, startService } from "./run-command.ts";
 
 let service: Awaited<ReturnType<typeof startService>>;
@@ -33,5 +34,30 @@ describe("proofmill health", () => {
     admin.close();
     const asked = await proofmill("health", "--server", service.address);
     expect(asked).toEqual({ code: 1, stdout: "NOT_SERVING\n", stderr: "" });
+  });
+
+  it("knows the server's own certificate over loopback, and takes no other", async () => {
+    await using certificates = await makeCertificates();
+    const [cert, key, ca] = ["server.pem", "server.key", "ca.pem"].map(certificates.path);
+    const tls = ["--tls-cert", cert, "--tls-key", key, "--tls-client-ca", ca] as string[];
+    const secured = await startService(
+      ...["--circuits", "batch-tiny", "--allow-dev-keys", "--threads", "1"],
+      ...tls,
+    );
+    try {
+      const own = {
+        PROVER_ADMIN_LISTEN: secured.adminAddress,
+        PROVER_TLS_CERT: cert as string,
+        PROVER_TLS_KEY: key as string,
+        PROVER_TLS_CLIENT_CA: ca as string,
+      };
+      const asked = await proofmillWith(own, "health", "--wait", "30");
+      expect(asked).toEqual({ code: 0, stdout: "SERVING\n", stderr: "" });
+      const other = { ...own, PROVER_TLS_CERT: certificates.path("caller.pem") };
+      const { PROVER_TLS_CLIENT_CA: _, ...silent } = other;
+      expect((await proofmillWith(silent, "health")).code).toBe(4);
+    } finally {
+      await secured.stop();
+    }
   });
 });
