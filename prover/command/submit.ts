@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { TransferBatchSchema } from "../../gen/prover/v1/batch_pb.ts";
+import { JobPriority } from "../../gen/prover/v1/job_pb.ts";
 import { SubmitProofRequestSchema } from "../../gen/prover/v1/prover_pb.ts";
 import { ProverClient, type SubmitRequest } from "../client.ts";
 import { type Command, type Flags, requiredFlag, textFlag, UsageError } from "./command.ts";
 import { printJob, showEvent, writeResult } from "./job-report.ts";
+import { labelsOf } from "./labels.ts";
 import { JsonFileError, readJsonFile, readWholeFile, requireOwnFiles } from "./output.ts";
 import { createProgress } from "./progress.ts";
 import { SERVICE_OPTIONS, SERVICE_USAGE, serviceAccess } from "./service-access.ts";
@@ -21,6 +23,8 @@ export const submit: Command = {
   --wtns FILE        a witness of circom
   --request FILE     a whole SubmitProofRequest as JSON
   --request-id ID    your name of the job; repeating it is safe (a random one, printed)
+  --label NAME=VALUE for \`proofmill list\`; no secrets; repeatable
+  --priority LEVEL   low, normal or high (normal)
   --no-wait          return as soon as the job is accepted
   --proof FILE       write the proof, as snarkjs does
   --public FILE      write the public signals, as snarkjs does
@@ -34,6 +38,8 @@ ${SERVICE_USAGE}`,
     request: { type: "string" },
     "request-id": { type: "string" },
     ...SERVICE_OPTIONS,
+    label: { type: "string", multiple: true },
+    priority: { type: "string" },
     "no-wait": { type: "boolean" },
     proof: { type: "string" },
     public: { type: "string" },
@@ -61,10 +67,10 @@ ${SERVICE_USAGE}`,
       progress.update("submitting");
       const { job: accepted } = await client.submit(request, { signal });
       if (!accepted) throw new Error("the service accepted no job");
-      if (flags["no-wait"] === true) {
-        progress.end();
-        return printJob(accepted, terminal, asJson);
-      }
+      // Whoever is interrupted now can go on with `proofmill watch`.
+      progress.end();
+      if (flags["no-wait"] === true) return printJob(accepted, terminal, asJson);
+      if (!asJson) stderr.write(`accepted as ${accepted.jobId}\n`);
       let job = accepted;
       for await (const event of client.watch({ jobId: accepted.jobId }, { signal })) {
         showEvent(progress, event);
@@ -85,13 +91,28 @@ async function readRequest(flags: Flags): Promise<SubmitRequest> {
   const requestId = textFlag(flags, "request-id");
   if (requestPath !== undefined) {
     const request = await readMessage(requestPath, SubmitProofRequestSchema);
-    return { ...request, requestId: requestId ?? (request.requestId || randomUUID()) };
+    return {
+      ...request,
+      requestId: requestId ?? (request.requestId || randomUUID()),
+      labels: { ...request.labels, ...labelsOf(flags) },
+      priority: priorityOf(flags) ?? request.priority,
+    };
   }
   return {
     requestId: requestId ?? randomUUID(),
     circuitId: requiredFlag(flags, "circuit"),
+    labels: labelsOf(flags),
+    priority: priorityOf(flags) ?? JobPriority.NORMAL,
     input: await readInput(flags),
   };
+}
+
+function priorityOf(flags: Flags): JobPriority | undefined {
+  const word = textFlag(flags, "priority");
+  if (word === undefined) return undefined;
+  const priority = JobPriority[word.toUpperCase() as keyof typeof JobPriority];
+  if (typeof priority === "number" && priority !== JobPriority.UNSPECIFIED) return priority;
+  throw new UsageError(`--priority: got "${word}", expected low, normal or high`);
 }
 
 async function readInput(flags: Flags): Promise<NonNullable<SubmitRequest["input"]>> {

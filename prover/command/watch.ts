@@ -1,5 +1,6 @@
 import { ProverClient } from "../client.ts";
-import { type Command, positionalArguments } from "./command.ts";
+import type { Command } from "./command.ts";
+import { JOB_OPTIONS, JOB_USAGE, jobName } from "./job-name.ts";
 import { printJob, showEvent } from "./job-report.ts";
 import { createProgress } from "./progress.ts";
 import { SERVICE_OPTIONS, SERVICE_USAGE, serviceAccess } from "./service-access.ts";
@@ -9,12 +10,11 @@ export const watch: Command = {
   summary: "follow a job of a service to its end; exit code 1 when it fails",
   usage: `JOB [--by-request-id] [--server ADDRESS] [--json]
 
-  --by-request-id    JOB is the caller's request id, not the service's job id
+${JOB_USAGE}
 ${SERVICE_USAGE}`,
-  options: { "by-request-id": { type: "boolean" }, ...SERVICE_OPTIONS },
+  options: { ...JOB_OPTIONS, ...SERVICE_OPTIONS },
   async run(positionals, flags, terminal) {
-    const [id] = positionalArguments(positionals, ["JOB"]);
-    const name = flags["by-request-id"] === true ? { requestId: id } : { jobId: id };
+    const name = jobName(positionals, flags);
     const asJson = flags.json === true;
     const progress = createProgress(terminal.stderr, { silent: asJson });
     const client = new ProverClient(serviceAccess(flags, terminal.env));
