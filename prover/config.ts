@@ -231,6 +231,12 @@ export const OPTIONS = {
     10_000,
     "silence after a ping before the connection is given up",
   ),
+  PROVER_TRACES_URL: option(
+    httpUrl,
+    "",
+    "where traces are sent, such as http://127.0.0.1:4318/v1/traces (OTLP over HTTP); empty: nowhere",
+    (url) => url.replace(/\/\/.*@/, "//***@"),
+  ),
   PROVER_LOG_LEVEL: option(
     oneOf("debug", "info", "warn", "error", "silent"),
     "info",
@@ -399,6 +405,15 @@ function names(value: string): readonly string[] {
   const list = value.split(",").map((name) => name.trim());
   if (list.includes("")) throw new Error("names separated by single commas");
   return list;
+}
+
+function httpUrl(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
+  if (!isHttp || url.username !== "" || url.password !== "") {
+    throw new Error("an http or https URL without a name and password in it");
+  }
+  return value;
 }
 
 function flag(value: string): boolean {

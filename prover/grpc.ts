@@ -17,6 +17,7 @@ import { identityOf } from "./access/authentication.ts";
 import type { Identity } from "./access/identity.ts";
 import { ProverError } from "./errors.ts";
 import { checkFieldBudget, FieldBudgetError } from "./field-budget.ts";
+import { TRACEPARENT } from "./observe/trace-context.ts";
 import { toServiceError } from "./status.ts";
 
 /** What a handler may know about the call. */
@@ -30,6 +31,8 @@ export interface CallContext {
   readonly deadlineMs: number;
   /** Who calls. It has one of the rights that the method needs. */
   readonly identity: Identity;
+  /** The caller's `traceparent` as it came: any text. */
+  readonly traceparent: string | undefined;
 }
 
 type Request<M extends DescMethod> = MessageShape<M["input"]>;
@@ -55,6 +58,8 @@ export interface CallReport {
   readonly isAbandoned: boolean;
   /** The caller's name. Empty: callers are not told apart, or this one is not known. */
   readonly caller?: string;
+  /** As in CallContext. */
+  readonly traceparent?: string | undefined;
 }
 
 /** Bytes that are not the message they should be. A deserializer that throws would give INTERNAL. */
@@ -195,6 +200,7 @@ function openCall(
 ): OpenCall {
   const startedMs = performance.now();
   const identity = identityOf(call.metadata);
+  const traceparent = call.metadata.get(TRACEPARENT)[0]?.toString();
   const abort = new AbortController();
   const deadline = call.getDeadline();
   let isOpen = true;
@@ -213,6 +219,7 @@ function openCall(
       error: abort.signal.aborted ? undefined : error,
       isAbandoned: abort.signal.aborted,
       caller: identity?.name ?? "",
+      traceparent,
     });
   };
   return {
@@ -222,6 +229,7 @@ function openCall(
         if (identity === undefined) throw new Error("a call that was not asked who it is");
         return identity;
       },
+      traceparent,
       deadlineMs: typeof deadline === "number" ? deadline : deadline.getTime(),
     },
     end: () => close(undefined),

@@ -25,8 +25,10 @@ import { observedStore } from "./observe/observed-store.ts";
 import { toAll } from "./observe/observer.ts";
 import { Overview } from "./observe/overview.ts";
 import { openPages } from "./observe/pages.ts";
+import { SpanExporter } from "./observe/span-exporter.ts";
 import { StatusReporter } from "./observe/status-report.ts";
 import { StoreWatch } from "./observe/store-watch.ts";
+import { Traces } from "./observe/traces.ts";
 import { WorkerPool } from "./pool.ts";
 import { Scheduler } from "./scheduler.ts";
 import { openStore } from "./stores/open.ts";
@@ -77,7 +79,10 @@ export async function startServer(
   overview.show({ certificates });
   const metrics = new Metrics(overview);
   const history = new History();
-  const observer = toAll([metrics, history]);
+  const exporter =
+    config.tracesUrl === "" ? undefined : new SpanExporter(config.tracesUrl, { log });
+  const traces = exporter && [new Traces({ add: (span) => exporter.add(span) })];
+  const observer = toAll([metrics, history, ...(traces ?? [])]);
   const report = (call: CallReport) => {
     reportCall(log, call);
     observer.callEnded(call);
@@ -94,7 +99,7 @@ export async function startServer(
     onFault: (error: unknown) => log.error({ fault: faultOf(error) }, "page failed"),
   };
   /** What has begun, in the order in which it ends. */
-  const closers: (() => unknown)[] = [() => reloader.close()];
+  const closers: (() => unknown)[] = [() => reloader.close(), () => exporter?.close()];
   const closeParts = async () => {
     for (const close of closers) await close();
   };

@@ -63,8 +63,8 @@ export function proverService(
 
   const encodeJob = async (job: Job) => jobMessage(job, await store.position(job.jobId));
 
-  const submit = async (request: SubmitProofRequest, identity: Identity) => {
-    const { job, created } = await submissions.submit(request, identity);
+  const submit = async (request: SubmitProofRequest, context: CallContext) => {
+    const { job, created } = await submissions.submit(request, context);
     return { job: await encodeJob(job), created };
   };
 
@@ -78,9 +78,10 @@ export function proverService(
     if (!hasEnded && !signal.aborted) throw goingDown();
   }
 
-  async function* prove(request: ProveRequest, { signal, identity }: CallContext) {
+  async function* prove(request: ProveRequest, context: CallContext) {
+    const { signal } = context;
     if (request.submit === undefined) throw fieldError("submit", "got nothing, expected a request");
-    const { job, created } = await submissions.submit(request.submit, identity);
+    const { job, created } = await submissions.submit(request.submit, context);
     try {
       yield* watch({ jobId: job.jobId }, 0, signal);
     } finally {
@@ -131,16 +132,16 @@ export function proverService(
   };
 
   return {
-    submitProof: (request, { identity }) => submit(request, identity),
-    batchSubmitProofs: async ({ requests }, { signal, identity }) => {
+    submitProof: submit,
+    batchSubmitProofs: async ({ requests }, context) => {
       if (requests.length < 1 || requests.length > BATCH_ITEMS_MAX) {
         throw fieldError("requests", `got ${requests.length}, expected 1 to ${BATCH_ITEMS_MAX}`);
       }
       const outcomes = [];
       for (const request of requests) {
         // One at a time: together they would fill the intake's line and refuse each other.
-        outcomes.push(await outcomeOf(submit(request, identity)));
-        if (signal.aborted) break;
+        outcomes.push(await outcomeOf(submit(request, context)));
+        if (context.signal.aborted) break;
       }
       return { outcomes };
     },

@@ -1,12 +1,13 @@
 import type { SubmitProofRequest } from "../gen/prover/v1/prover_pb.ts";
-import type { Identity } from "./access/identity.ts";
 import type { Quotas } from "./access/quotas.ts";
 import { type CircuitRegistry, circuitKey, requireOpen } from "./circuits.ts";
 import { ProverError } from "./errors.ts";
+import type { CallContext } from "./grpc.ts";
 import type { IntakePool } from "./intake-pool.ts";
 import type { Job } from "./job.ts";
 import { type JobStore, sameContent } from "./job-store.ts";
-import { decodeSubmit, type Submission } from "./submit-request.ts";
+import { formatTraceparent, parseTraceparent, TRACEPARENT } from "./observe/trace-context.ts";
+import { decodeSubmit, LABELS_MAX, type Submission } from "./submit-request.ts";
 
 export interface Accepted {
   readonly job: Job;
@@ -20,10 +21,11 @@ export class Submissions {
   readonly #intake: IntakePool;
   readonly #quotas: Quotas;
   readonly #queueMax: number;
+  readonly #isTraced: boolean;
   #isClosed = false;
 
   constructor(
-    options: { readonly queueMax: number },
+    options: { readonly queueMax: number; readonly tracesUrl: string },
     dependencies: {
       readonly store: JobStore;
       readonly circuits: CircuitRegistry;
@@ -32,6 +34,7 @@ export class Submissions {
     },
   ) {
     this.#queueMax = options.queueMax;
+    this.#isTraced = options.tracesUrl !== "";
     this.#store = dependencies.store;
     this.#circuits = dependencies.circuits;
     this.#intake = dependencies.intake;
@@ -48,7 +51,10 @@ export class Submissions {
   }
 
   /** @throws ProverError for everything that SubmitProof can refuse. */
-  async submit(request: SubmitProofRequest, identity: Identity): Promise<Accepted> {
+  async submit(
+    request: SubmitProofRequest,
+    { identity, traceparent }: Pick<CallContext, "identity" | "traceparent">,
+  ): Promise<Accepted> {
     this.#quotas.countSubmission(identity);
     const owner = identity.name;
     const submission = decodeSubmit(request, this.#circuits, Date.now());
@@ -66,7 +72,8 @@ export class Submissions {
       async () => {
         const input = await this.#intake.check(submission.check, submission.contentBytes);
         this.#requireOpen();
-        return this.#store.submit({ ...described(submission), owner, input });
+        const labels = this.#isTraced ? traced(submission.labels, traceparent) : submission.labels;
+        return this.#store.submit({ ...described(submission), labels, owner, input });
       },
     );
   }
@@ -85,6 +92,17 @@ export class Submissions {
   #requireOpen(): void {
     if (this.#isClosed) throw goingDown();
   }
+}
+
+/** Labels that also say to whose trace the job's spans belong, unless the caller has said it there. */
+function traced(
+  labels: Submission["labels"],
+  traceparent: string | undefined,
+): Submission["labels"] {
+  const context = parseTraceparent(traceparent);
+  const hasRoom = Object.keys(labels).length < LABELS_MAX && !Object.hasOwn(labels, TRACEPARENT);
+  if (context === undefined || !hasRoom) return labels;
+  return { ...labels, [TRACEPARENT]: formatTraceparent(context) };
 }
 
 function described({ circuit, check: _, contentBytes: __, ...rest }: Submission) {
