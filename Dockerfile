@@ -15,9 +15,10 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
     npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
-# What is for readers, compilers, debuggers and CommonJS. Licences stay.
+# What is for readers, compilers, debuggers, testers and CommonJS goes. Licences stay.
 RUN find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' \) \
       ! -iname '*licen[cs]e*' ! -iname '*notice*' -delete \
+ && find node_modules -type d \( -name test -o -name tests \) -prune -exec rm -rf {} + \
  && rm -rf node_modules/viem/_cjs node_modules/viem/_types node_modules/ox/_cjs node_modules/ox/_types \
       node_modules/.bin node_modules/.package-lock.json
 
