@@ -22,6 +22,12 @@ export interface Tally {
   readonly attempts: number;
 }
 
+export interface Ending {
+  readonly how: "proved" | "failed" | "cancelled" | "expired" | "lost";
+  readonly attempts: number;
+  readonly isDoubled: boolean;
+}
+
 const HOW = {
   [JobState.SUCCEEDED]: "proved",
   [JobState.FAILED]: "failed",
@@ -58,29 +64,40 @@ export class JobLedger {
 
   /** Waits until every accepted job has ended, and looks at each of them and at all there are. */
   async audit(client: ProverClient): Promise<Tally> {
-    const tally = { jobs: 0, proved: 0, failed: 0, cancelled: 0, expired: 0 };
-    let [lost, doubled, attempts] = [0, 0, 0];
-    for (const [requestId, jobId] of this.accepted) {
+    const tally = { jobs: 0, proved: 0, failed: 0, cancelled: 0, expired: 0, lost: 0 };
+    let [doubled, attempts] = [0, 0];
+    for (const requestId of this.accepted.keys()) {
       tally.jobs++;
-      const job = await client.get({ requestId }, { waitMs: END_MS }).catch(unlessUnknown);
-      if (job === undefined || job.jobId !== jobId) {
-        lost++;
-        continue;
-      }
-      const how = HOW[job.state as keyof typeof HOW];
-      if (how === undefined) throw new Error(`${requestId} has not ended: state ${job.state}`);
-      tally[how]++;
-      attempts = Math.max(attempts, job.attempts);
-      if (how === "proved") await this.#verify(job);
-      if (how === "failed" && !job.failure?.reason) throw new Error(`${requestId}: no reason`);
-      if (!this.retried.has(requestId) && (await hasGoneOn(client, job))) doubled++;
+      const ending = await this.endingOf(client, requestId);
+      tally[ending.how]++;
+      attempts = Math.max(attempts, ending.attempts);
+      if (ending.isDoubled) doubled++;
     }
     const ids = new Set<string>();
     for await (const { requestId } of client.list({ pageSize: 500 })) {
       if (ids.has(requestId)) doubled++;
       ids.add(requestId);
     }
-    return { ...tally, lost, doubled, attempts };
+    return { ...tally, doubled, attempts };
+  }
+
+  /**
+   * How an accepted job ended, once it has.
+   *
+   * @throws Error if it does not end, failed without a reason, or has a proof that is not valid.
+   */
+  async endingOf(client: ProverClient, requestId: string): Promise<Ending> {
+    const job = await client.get({ requestId }, { waitMs: END_MS }).catch(unlessUnknown);
+    if (job === undefined || job.jobId !== this.accepted.get(requestId)) {
+      return { how: "lost", attempts: 0, isDoubled: false };
+    }
+    const { attempts } = job;
+    const how = HOW[job.state as keyof typeof HOW];
+    if (how === undefined) throw new Error(`${requestId} has not ended: state ${job.state}`);
+    if (how === "proved") await this.#verify(job);
+    if (how === "failed" && !job.failure?.reason) throw new Error(`${requestId}: no reason`);
+    const isDoubled = !this.retried.has(requestId) && (await hasGoneOn(client, job));
+    return { how, attempts, isDoubled };
   }
 
   /** @throws Error if the proof is not a valid one, by the key of the set-up rather than the service's word. */

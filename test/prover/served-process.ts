@@ -55,6 +55,7 @@ export class ServedProcess implements AsyncDisposable {
   readonly client: ProverClient;
   readonly admin: AdminClient;
   readonly port: number;
+  readonly adminPort: number;
   readonly #child: ChildProcess;
   readonly #exit: Promise<Exit>;
 
@@ -62,6 +63,7 @@ export class ServedProcess implements AsyncDisposable {
     this.#child = child;
     this.#exit = exitOf(child);
     this.port = ports.port;
+    this.adminPort = ports.adminPort;
     this.client = new ProverClient({ address: `127.0.0.1:${ports.port}`, patienceMs: 0 });
     this.admin = new AdminClient({ address: `127.0.0.1:${ports.adminPort}`, patienceMs: 0 });
   }
