@@ -105,6 +105,9 @@ export function prepareDatabase(db: DatabaseSync): void {
 }
 
 function makeDurable(db: DatabaseSync): void {
+  // Of a new file only. Inputs of 100 KB in pages of 8 KiB are written in two thirds of the time that
+  // the preset 4 KiB take, and emptied from the log in half; larger ones gain little more (rough, Linux, virtual disk).
+  db.exec("PRAGMA page_size = 8192");
   // The first access takes the lock for good: two servers would each claim the same jobs.
   db.exec("PRAGMA locking_mode = EXCLUSIVE");
   db.exec("PRAGMA journal_mode = WAL");
@@ -113,7 +116,7 @@ function makeDurable(db: DatabaseSync): void {
   // Deleted inputs are overwritten, not only unlinked.
   db.exec("PRAGMA secure_delete = ON");
   db.exec("PRAGMA foreign_keys = ON");
-  // Checkpoints are made by `sweep`, outside of calls.
+  // Checkpoints are made after a sweep, outside of calls.
   db.exec("PRAGMA wal_autocheckpoint = 0");
 }
 

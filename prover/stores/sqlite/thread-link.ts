@@ -40,6 +40,8 @@ export class ThreadLink {
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #exited: Promise<void> = Promise.resolve();
+  /** Of the latest thread's death. */
+  #cause: unknown;
   #restart: NodeJS.Timeout | undefined;
   #isClosed = false;
   #count = 0;
@@ -74,7 +76,7 @@ export class ThreadLink {
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<ReturnType<Calls[N]>> {
     return new Promise((resolve, reject) => {
-      if (this.#worker === undefined || this.#isClosed) return reject(noThread());
+      if (this.#worker === undefined || this.#isClosed) return reject(noThread(this.#cause));
       const id = ++this.#count;
       this.#pending.set(id, { resolve, reject });
       const call: CallMessage<N> = { id, name, args, clock: this.#clock() };
@@ -100,7 +102,10 @@ export class ThreadLink {
     const workerData: ThreadData = { ...this.#data, running, clock: this.#clock() };
     const worker = new Worker(THREAD, { workerData });
     return new Promise((resolve, reject) => {
-      worker.on("error", reject);
+      worker.on("error", (error) => {
+        this.#cause = error;
+        reject(error);
+      });
       worker.on("message", (message: ThreadMessage) => {
         if (message.kind === "done") return this.#hear(message.answers, message.news);
         if (message.kind === "not opened") return reject(errorOf(message.error));
@@ -113,7 +118,7 @@ export class ThreadLink {
           const wasOpen = this.#worker === worker;
           if (wasOpen) this.#lose();
           exited();
-          reject(noThread());
+          reject(noThread(this.#cause));
           if (wasOpen && !this.#isClosed) this.#startLater();
         });
       });
@@ -140,7 +145,7 @@ export class ThreadLink {
 
   #lose(): void {
     this.#worker = undefined;
-    for (const { reject } of this.#pending.values()) reject(noThread());
+    for (const { reject } of this.#pending.values()) reject(noThread(this.#cause));
     this.#pending.clear();
   }
 }
@@ -154,10 +159,10 @@ function errorOf(error: ErrorData | string): Error {
   });
 }
 
-function noThread(): ProverError {
+function noThread(cause: unknown): ProverError {
   return new ProverError(
     "STORE_UNAVAILABLE",
     "the job store's thread has ended, and another one starts; repeat later with the same request id",
-    { retryAfterMs: 2 * RESTART_MS },
+    { retryAfterMs: 2 * RESTART_MS, cause },
   );
 }
