@@ -37,7 +37,7 @@ export interface NewJob {
   readonly labels: Readonly<Record<string, string>>;
   readonly developmentKeys: boolean;
   readonly expireMs: number | undefined;
-  /** The store owns its bytes from then on, and wipes them. */
+  /** The store owns its bytes from then on: it wipes them, or moves them away from the caller. */
   readonly input: JobInput;
 }
 
@@ -98,7 +98,10 @@ export interface JobFilter {
 }
 
 export interface JobPage {
-  /** Newest first, without results. */
+  /**
+   * Newest first, without results. May be fewer than asked for, and none, although there is a next page:
+   * a call looks at a bounded number of jobs, however few pass the filter.
+   */
   readonly jobs: readonly Job[];
   /** Undefined: the last page. */
   readonly nextCursor: number | undefined;

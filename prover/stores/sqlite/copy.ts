@@ -5,10 +5,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Pages of 4 KiB that one step copies while calls wait: about a millisecond's work, and a backup of
+ * Pages of 8 KiB that one step copies while calls wait: about a millisecond's work, and a backup of
  * hundreds of megabytes in a few seconds.
  */
-const PAGES_AT_ONCE = 256;
+const PAGES_AT_ONCE = 128;
 /** SQLITE_BUSY, and as what Node 26 reports it here: "not an error". */
 const BUSY_CODES: readonly unknown[] = [5, 0];
 /** A transaction takes milliseconds, and at most every other moment has one: more is another fault. */
