@@ -1,7 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CallerOptions } from "../../prover/caller.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
@@ -78,6 +81,19 @@ describe.skipIf(!hasOpenssl)("prover / TLS (needs openssl to make certificates)"
     await expect(under.client.getServerInfo()).rejects.toMatchObject({ code: "UNAVAILABLE" });
     const distrustful = connect(under, {});
     await expect(distrustful.getServerInfo()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+
+  it("shows its pages over TLS, and tells when its certificate ends", async () => {
+    await using under = await startTestServer(settings());
+    const url = `https://localhost:${under.server.adminPort}/metrics`;
+    const ca = await readFile(path("ca.pem"));
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      get(url, { ca }, resolve).on("error", reject);
+    });
+    const end = /^proofmill_certificate_end_time_seconds (\d+)$/m.exec(await text(answer));
+    // It was made for two days.
+    expect(Number(end?.[1]) * 1_000 - Date.now()).toBeGreaterThan(86_400_000);
+    expect(Number(end?.[1]) * 1_000 - Date.now()).toBeLessThan(3 * 86_400_000);
   });
 
   it("serves, when told so, only callers with a certificate of its authority", async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ProverError } from "../../../prover/errors.ts";
+import type { Job } from "../../../prover/job.ts";
 import { Health } from "../../../prover/observe/health.ts";
+import { History } from "../../../prover/observe/history.ts";
 import { Metrics } from "../../../prover/observe/metrics.ts";
 import { Overview } from "../../../prover/observe/overview.ts";
 import { MemoryStore } from "../../../prover/stores/memory.ts";
@@ -157,6 +159,27 @@ describe("prover / metrics", () => {
     const value = { context: {}, untimely: [], endMs: 1_800_000_000_000 };
     overview.show({ certificates: { value } });
     expect(sampleOf(parseExposition(await metrics.text()), end)).toBe(1_800_000_000);
+  });
+
+  it("count a proof that the service's own verification refused", async () => {
+    const limits = {
+      queueMax: 1,
+      queueMaxBytes: 1,
+      intakeMax: 1,
+      threads: 1,
+      role: "all",
+    } as const;
+    const metrics = new Metrics(new Overview(limits, { health: new Health() }));
+    const history = new History();
+    for (const reason of ["PROOF_REJECTED", "WORKER_LOST"]) {
+      const ended = { outcome: "failed", isRetried: false, proved: undefined } as const;
+      const job = { circuitId: "c", priority: "NORMAL" } as Job;
+      metrics.attemptEnded({ ...ended, job, reason });
+      history.attemptEnded({ ...ended, job, reason });
+    }
+    const families = parseExposition(await metrics.text());
+    expect(sampleOf(families, "proofmill_proofs_rejected_total")).toBe(1);
+    expect(history.counts.rejected).toBe(1);
   });
 
   it("count failures of the store apart from its refusals, and say when it is away", async () => {

@@ -43,6 +43,15 @@ describe("prover / pages of the admin port", () => {
     expect(await answers()).toEqual(["200 yes\n", "503 no\n", "200 yes\n"]);
   });
 
+  it("deny that the process is alive after its main thread stood still, but not that it is ready", async () => {
+    await using under = await startTestServer({ PROVER_CIRCUITS: "product" });
+    expect((await fetch(urlOf(under, "/livez"))).status).toBe(200);
+    const endMs = performance.now() + 5_500;
+    while (performance.now() < endMs);
+    expect((await fetch(urlOf(under, "/livez"))).status).toBe(503);
+    expect((await fetch(urlOf(under, "/readyz"))).status).toBe(200);
+  });
+
   it("are for callers with the right to see everything, except probes", async () => {
     const dir = await mkdtemp(join(tmpdir(), "access-"));
     try {
