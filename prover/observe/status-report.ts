@@ -1,5 +1,5 @@
 import type { ServedCircuit } from "../circuits.ts";
-import type { Job, JobState } from "../job.ts";
+import { FINAL_STATES, type Job, type JobState } from "../job.ts";
 import type { JobStore, StoreStats } from "../job-store.ts";
 import type { WorkerView } from "../scheduler.ts";
 import { VERSION } from "../version.ts";
@@ -9,8 +9,10 @@ import type { Overview } from "./overview.ts";
 /** Rows of each table: what fits on a page that is looked at. */
 const JOBS_SHOWN = 15;
 const FAILURES_SHOWN = 8;
-/** However many pages are open, the store lists jobs so often. */
+/** However many pages are open, the store lists jobs so often, */
 const LIST_MS = 1_000;
+/** and if that takes long, only for this share of the time: a list looks at every job it passes over. */
+const LIST_SHARE = 0.05;
 /** A store that is slow must not hold up the page, which says that it is. */
 const LIST_PATIENCE_MS = 1_500;
 
@@ -24,7 +26,8 @@ export type StatusReport = Awaited<ReturnType<StatusReporter["report"]>>;
 export class StatusReporter {
   readonly #overview: Overview;
   readonly #history: History;
-  #listed: { readonly atMs: number; readonly lists: Promise<Lists | null> } | undefined;
+  #listed: Promise<Lists | null> | undefined;
+  #listAgainMs = 0;
 
   constructor(dependencies: { readonly overview: Overview; readonly history: History }) {
     this.#overview = dependencies.overview;
@@ -60,20 +63,27 @@ export class StatusReporter {
       throughput: this.#history.throughput,
       latencies: this.#history.latencies,
       circuits: circuits?.all.map((circuit) => circuitOf(circuit, stats)) ?? [],
-      /** The newest first, of the whole store; null while it does not answer. */
+      /** Begun or ended, the newest first, of the whole store; null while it does not answer. */
       recentJobs: lists?.jobs ?? null,
       recentFailures: lists?.failures ?? null,
     };
   }
 
   #lists(store: JobStore): Promise<Lists | null> {
-    const nowMs = performance.now();
-    if (this.#listed === undefined || nowMs - this.#listed.atMs >= LIST_MS) {
-      this.#listed = { atMs: nowMs, lists: listsOf(store) };
-    }
-    return this.#listed.lists;
+    const startedMs = performance.now();
+    if (this.#listed !== undefined && startedMs < this.#listAgainMs) return this.#listed;
+    this.#listAgainMs = Number.POSITIVE_INFINITY;
+    const lists = listsOf(store).finally(() => {
+      const tookMs = performance.now() - startedMs;
+      this.#listAgainMs = startedMs + Math.max(LIST_MS, tookMs / LIST_SHARE);
+    });
+    this.#listed = lists;
+    return lists;
   }
 }
+
+/** All but waiting ones, which may be thousands. */
+const BEGUN: readonly JobState[] = ["RUNNING", ...FINAL_STATES];
 
 interface Lists {
   readonly jobs: readonly JobRow[];
@@ -91,7 +101,7 @@ async function listsOf(store: JobStore): Promise<Lists | null> {
   const tooSlow = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), LIST_PATIENCE_MS);
   });
-  const lists = Promise.all([newest([], JOBS_SHOWN), newest(["FAILED"], FAILURES_SHOWN)]).then(
+  const lists = Promise.all([newest(BEGUN, JOBS_SHOWN), newest(["FAILED"], FAILURES_SHOWN)]).then(
     ([jobs, failures]) => ({ jobs, failures }),
     // The store's watch logs it, and the report says that the store is away.
     () => null,

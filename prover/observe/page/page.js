@@ -59,8 +59,9 @@ function show() {
   showWorkers(latest.workers, serverNow());
   whenChanged("plot", latest.throughput, throughputPlot);
   whenChanged("latency", latest.latencies, latencyTable);
-  whenChanged("failures", latest.recentFailures, failureTable);
-  whenChanged("jobs", latest.recentJobs, jobTable);
+  const unknown = latest.state === "loading" ? "Not known yet." : "The job store does not answer.";
+  whenChanged("failures", [latest.recentFailures, unknown], failureTable);
+  whenChanged("jobs", [latest.recentJobs, unknown], jobTable);
   whenChanged("circuits", latest.circuits, circuitTable);
   tickAges(serverNow());
 }
@@ -104,9 +105,10 @@ function showHead({ state, role, engine, queue, probes, version, startedMs, stor
   setText("version", `version ${version}, up ${duration(serverNow() - startedMs)}`);
 }
 
-function showNotices({ loading, circuits, queue, counts, storeAwaySinceMs }) {
+function showNotices({ state, loading, circuits, queue, counts, storeAwaySinceMs }) {
   const notice = (id, isShown, text) => setNotice(id, isShown ? text() : undefined);
-  notice("loading", loading !== null, () => {
+  notice("loading", state === "loading", () => {
+    if (loading === null) return "Starting: preparing the engine and the job store";
     const { step, circuit, doneCount, totalCount, percent } = loading;
     const share = percent > 0 ? `, ${percent} %` : "";
     return `Starting: ${step}, ${circuit} (${doneCount + 1} of ${totalCount})${share}`;
@@ -146,7 +148,7 @@ function showTiles({ queue, workers, throughput, counts, intake }) {
     "room",
     queue === null
       ? ""
-      : `${size(queue.bytes)} of inputs; room for ${count(Math.max(0, queue.limit - queue.waiting))} more`,
+      : `${size(queue.bytes)}; room for ${count(Math.max(0, queue.limit - queue.waiting))} more`,
   );
   setText("running", queue === null ? "–" : count(queue.running));
   const busy = workers.filter(({ job }) => job !== null).length;

@@ -18,8 +18,8 @@ export function latencyTable({ queueWait, proof, total }) {
   );
 }
 
-export function failureTable(failures) {
-  if (failures === null) return quiet("The job store does not answer.");
+export function failureTable([failures, unknown]) {
+  if (failures === null) return quiet(unknown);
   if (failures.length === 0) return quiet("None that is remembered.");
   return table(
     [
@@ -50,8 +50,8 @@ const JOB_KINDS = {
   EXPIRED: "warn",
 };
 
-export function jobTable(jobs) {
-  if (jobs === null) return quiet("The job store does not answer.");
+export function jobTable([jobs, unknown]) {
+  if (jobs === null) return quiet(unknown);
   if (jobs.length === 0) return quiet("None yet.");
   return table(
     [

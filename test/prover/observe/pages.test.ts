@@ -136,7 +136,7 @@ describe("prover / status report", () => {
     expect(workers[0]?.job).toMatchObject({ requestId: "slow", circuitId: "chain", attempt: 1 });
     expect(circuits.map(({ circuitId }) => circuitId)).toEqual(["chain", "product", "stubborn"]);
     expect(circuits[0]).toMatchObject({ developmentKeys: true, constraintCount: 30_000 });
-    expect(recentJobs?.map(({ requestId }) => requestId)).toEqual(["next", "slow", "bad", "good"]);
+    expect(recentJobs?.map(({ requestId }) => requestId)).toEqual(["slow", "bad", "good"]);
     expect(recentJobs?.at(-1)).toMatchObject({ state: "SUCCEEDED", labels: { net: "main" } });
     expect(recentFailures).toMatchObject([
       { requestId: "bad", failure: { reason: "WITNESS_UNSATISFIABLE" } },
