@@ -12,6 +12,10 @@ import { parseServiceOptions, SERVICE_USAGE } from "./service/options.ts";
 import type { ServiceResult } from "./service/result.ts";
 import { runService } from "./service/run.ts";
 import { serviceSummary } from "./service/summary.ts";
+import { parseStoreOptions, STORE_USAGE } from "./store/options.ts";
+import type { StoreResult } from "./store/result.ts";
+import { runStore } from "./store/run.ts";
+import { storeSummary } from "./store/summary.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -19,9 +23,10 @@ const LOG_EVERY_MS = 5_000;
 
 async function main(words: readonly string[]): Promise<number> {
   const progress = unhurried(createProgress(process.stderr), process.stderr.isTTY === true);
-  const usage = words[0] === "service" ? SERVICE_USAGE : USAGE;
+  const usage = { service: SERVICE_USAGE, store: STORE_USAGE }[words[0] ?? ""] ?? USAGE;
   try {
     if (words[0] === "service") return await benchService(words.slice(1), progress);
+    if (words[0] === "store") return await benchStore(words.slice(1), progress);
     const options = parseOptions(words);
     if (options === undefined) {
       process.stdout.write(USAGE);
@@ -64,6 +69,21 @@ async function benchService(words: readonly string[], progress: Progress): Promi
   return 0;
 }
 
+async function benchStore(words: readonly string[], progress: Progress): Promise<number> {
+  const options = parseStoreOptions(words);
+  if (options === undefined) {
+    process.stdout.write(STORE_USAGE);
+    return 0;
+  }
+  const result = await runStore(options, (text, done) => progress.update(text, done));
+  progress.end();
+  process.stdout.write(`${storeSummary(result)}\n\n`);
+  const dir = join(root, options.isQuick ? "build/bench/results" : "bench/results");
+  await writeResult(options.outDir ?? dir, "store-", result);
+  process.stdout.write(`written to ${options.outDir ?? dir}\n`);
+  return 0;
+}
+
 /** Without a terminal every text is a line that stays: one in a while is enough. */
 function unhurried(progress: Progress, isTerminal: boolean): Progress {
   let lastMs = Number.NEGATIVE_INFINITY;
@@ -81,8 +101,8 @@ function unhurried(progress: Progress, isTerminal: boolean): Progress {
 /** One file for each run, kept, and a copy of the latest one under a fixed name. */
 async function writeResult(
   dir: string,
-  prefix: "" | "service-",
-  result: BenchResult | ServiceResult,
+  prefix: "" | "service-" | "store-",
+  result: BenchResult | ServiceResult | StoreResult,
 ): Promise<void> {
   await mkdir(dir, { recursive: true });
   const text = Buffer.from(`${JSON.stringify(result, null, 1)}\n`);

@@ -37,6 +37,7 @@ export class UsageError extends Error {
 
 export const USAGE = `usage: npm run bench -- [flags]
        npm run bench -- service [flags]
+       npm run bench -- store [flags]
 
   --peer NAME=PATH         a native prover, called as PATH ZKEY WTNS PROOF PUBLIC
   --peer-server NAME=PATH  one that keeps its key: PATH ZKEY, prints "ready MS", then reads lines
