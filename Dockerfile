@@ -18,8 +18,8 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
 # What is for readers, compilers, debuggers, testers and CommonJS goes. Licences stay.
 RUN find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' \) \
       ! -iname '*licen[cs]e*' ! -iname '*notice*' -delete \
- && find node_modules -type d \( -name test -o -name tests \) -prune -exec rm -rf {} + \
- && rm -rf node_modules/viem/_cjs node_modules/viem/_types node_modules/ox/_cjs node_modules/ox/_types \
+ && rm -rf node_modules/*/test node_modules/*/tests node_modules/@*/*/test \
+      node_modules/viem/_cjs node_modules/viem/_types node_modules/ox/_cjs node_modules/ox/_types \
       node_modules/.bin node_modules/.package-lock.json
 
 FROM ${BASE} AS build

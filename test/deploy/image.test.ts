@@ -85,7 +85,8 @@ describe.skipIf(missing !== undefined)(`deploy / image${missing ? ` (${missing})
       join(entry.parentPath, entry.name).slice(image.root.length),
     );
     expect(paths).toContain("/app/prover/command/main.js");
-    const unwanted = /\/(sh|bash|busybox|npm|apt|\.npmrc)$|\.(zkey|pem|key|ptau|ts|tgz)$|\/test\//;
+    const unwanted =
+      /\/(sh|bash|busybox|npm|apt|\.npmrc)$|\.(zkey|pem|key|ptau|ts|tgz)$|^\/app\/(test|bench|scripts)\//;
     expect(paths.filter((path) => unwanted.test(path))).toEqual([]);
     expect(await readdir(join(image.root, "circuits"))).toEqual([]);
     for (const entry of entries) {
