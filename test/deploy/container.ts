@@ -34,9 +34,12 @@ export class MountedImage {
   readonly config: ImageConfig;
   /** Absolute path of its root. */
   readonly root: string;
+  readonly #name: string;
+  /** Buildah's container on it, which is never run. */
   readonly #working: string;
 
-  private constructor(config: ImageConfig, root: string, working: string) {
+  private constructor(name: string, config: ImageConfig, root: string, working: string) {
+    this.#name = name;
     this.config = config;
     this.root = root;
     this.#working = working;
@@ -47,11 +50,13 @@ export class MountedImage {
     const { config } = (JSON.parse(stdout) as { Docker: { config: ImageConfig } }).Docker;
     const working = (await exec("buildah", ["from", "--pull-never", name])).stdout.trim();
     const root = (await exec("buildah", ["mount", working])).stdout.trim();
-    return new MountedImage(config, root, working);
+    return new MountedImage(name, config, root, working);
   }
 
-  async unmount(): Promise<void> {
+  /** Unmounts it, and removes it from this machine. */
+  async remove(): Promise<void> {
     await exec("buildah", ["rm", this.#working]);
+    await exec("buildah", ["rmi", this.#name]);
   }
 }
 

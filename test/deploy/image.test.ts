@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)(`deploy / image${missing ? ` (${missing})
   }, 900_000);
   afterAll(async () => {
     for (const container of running) await container.remove();
-    await image?.unmount();
+    await image?.remove();
     if (folder !== undefined) await rm(folder, { recursive: true });
     await endSnarkjs();
   });
