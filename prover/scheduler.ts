@@ -85,7 +85,11 @@ export class Scheduler {
     const { store } = this.#dependencies;
     this.#phase = "working";
     this.#stopListening = store.onWork(() => this.#fill());
-    this.#rounds.every(SWEEP_MS, "sweep failed", () => store.sweep());
+    this.#rounds.every(SWEEP_MS, "sweep failed", async () => {
+      // A process that stood still (a paused machine) must not be the first to miss its own workers.
+      await this.#heartbeat().catch(() => {});
+      await store.sweep();
+    });
     // One that hangs must not keep the others' leases from being renewed.
     const mayOverlap = true;
     this.#rounds.every(PROGRESS_MS, "heartbeat failed", () => this.#heartbeat(), { mayOverlap });

@@ -13,6 +13,7 @@ import { chainRequest, productRequest, stubbornRequest } from "./test-server.ts"
 
 const JUMPS = process.env.HEAVY ? 100 : 20;
 const HOUR_MS = 3_600_000;
+const LEASE_MS = 5_000;
 const CLOCK = pathToFileURL(join(import.meta.dirname, "jumping-clock.ts")).href;
 
 let folder: string;
@@ -27,7 +28,7 @@ beforeEach(async () => {
       PROVER_CIRCUITS: "product,chain,stubborn",
       // A lease that ran out by a clock that was set would cost the job.
       PROVER_ATTEMPTS_MAX: "1",
-      PROVER_LEASE_MS: "5000",
+      PROVER_LEASE_MS: String(LEASE_MS),
     },
   });
 });
@@ -74,7 +75,25 @@ describe("prover / the system's clock is set", () => {
     await expect.poll(async () => (await client.get({ jobId })).state).toBe(JobState.RUNNING);
     await setClock(-8 * HOUR_MS);
     // Longer than a lease.
-    await sleep(6_000);
+    await sleep(LEASE_MS + 1_000);
+    expect(await client.get({ jobId })).toMatchObject({ state: JobState.RUNNING, attempts: 1 });
+    await client.cancel({ jobId });
+    expect((await client.get({ jobId }, { waitMs: 30_000 })).state).toBe(JobState.CANCELLED);
+  }, 120_000);
+
+  it("not at all, but the whole process stands still for longer than a lease: its jobs go on", async () => {
+    const { client } = served;
+    const { job } = await client.submit(stubbornRequest());
+    const jobId = job?.jobId as string;
+    await expect.poll(async () => (await client.get({ jobId })).state).toBe(JobState.RUNNING);
+    for (let pause = 0; pause < 2; pause++) {
+      await sleep(random.below(300));
+      served.signal("SIGSTOP");
+      await sleep(LEASE_MS + 500);
+      served.signal("SIGCONT");
+      expect(await client.get({ jobId })).toMatchObject({ state: JobState.RUNNING, attempts: 1 });
+    }
+    await sleep(500);
     expect(await client.get({ jobId })).toMatchObject({ state: JobState.RUNNING, attempts: 1 });
     await client.cancel({ jobId });
     expect((await client.get({ jobId }, { waitMs: 30_000 })).state).toBe(JobState.CANCELLED);
