@@ -18,22 +18,29 @@ export class AdminClient {
     this.#caller = new Caller(options);
   }
 
-  drain(): Promise<DrainResponse> {
-    return this.#caller.unary(AdminService.method.drain, {});
+  /** Makes the server refuse new jobs and finish the accepted ones. @returns what is left to do. */
+  drain(options: CallOptions = {}): Promise<DrainResponse> {
+    return this.#caller.unary(AdminService.method.drain, {}, options);
   }
 
-  async listWorkers(): Promise<readonly Worker[]> {
-    return (await this.#caller.unary(AdminService.method.listWorkers, {})).workers;
+  /** The threads that prove. */
+  async listWorkers(options: CallOptions = {}): Promise<readonly Worker[]> {
+    return (await this.#caller.unary(AdminService.method.listWorkers, {}, options)).workers;
   }
 
-  async retry(name: JobName): Promise<Job | undefined> {
-    const reference = referenceOf(name);
-    return (await this.#caller.unary(AdminService.method.retryProof, { reference })).job;
+  /** Queues a dead letter again; FAILED_PRECONDITION if the job is none, or none any more. */
+  async retry(name: JobName, options: CallOptions = {}): Promise<Job | undefined> {
+    const request = { reference: referenceOf(name) };
+    return (await this.#caller.unary(AdminService.method.retryProof, request, options)).job;
   }
 
-  /** @returns how many jobs were forgotten. */
-  async purge(filter: MessageInitShape<typeof PurgeProofsRequestSchema>): Promise<number> {
-    return (await this.#caller.unary(AdminService.method.purgeProofs, filter)).purgedCount;
+  /** @returns how many jobs were forgotten; when the call had to be repeated, by its last attempt. */
+  async purge(
+    filter: MessageInitShape<typeof PurgeProofsRequestSchema>,
+    options: CallOptions = {},
+  ): Promise<number> {
+    const method = AdminService.method.purgeProofs;
+    return (await this.#caller.unary(method, filter, options)).purgedCount;
   }
 
   /** Makes the server copy its store. @returns the file, on the server's machine. */

@@ -49,7 +49,11 @@ const PAGE_DEFAULT = 50;
 const PAGE_MAX = 500;
 /** Longer polls are cut by proxies. */
 const WAIT_MAX_MS = 300_000;
-/** A long poll answers so long before the call's deadline, for the answer to arrive in time. */
+/**
+ * A long poll answers before the call's deadline, for the answer to arrive in time: by this share of
+ * the time that is left, and at least by so much. Whoever gives more time is farther away, or busier.
+ */
+const DEADLINE_MARGIN = 0.05;
 const DEADLINE_MARGIN_MS = 100;
 
 /** Handlers of prover.v1.ProverService: decode, do, encode. */
@@ -213,7 +217,11 @@ async function awaitJob(
     throw fieldError("wait", `got ${waitMs} ms, expected 0 to ${WAIT_MAX_MS} ms`);
   }
   const job = await visibleJob(store, reference, identity);
-  const patienceMs = Math.min(waitMs, deadlineMs - Date.now() - DEADLINE_MARGIN_MS);
+  const leftMs = deadlineMs - Date.now();
+  const marginMs = Math.max(DEADLINE_MARGIN_MS, leftMs * DEADLINE_MARGIN);
+  // Without a deadline both are infinite, and their difference is no number.
+  const patienceMs =
+    leftMs === Number.POSITIVE_INFINITY ? waitMs : Math.min(waitMs, leftMs - marginMs);
   if (isFinal(job.state) || patienceMs <= 0) return job;
 
   const patience = AbortSignal.any([signal, leaving, AbortSignal.timeout(Math.ceil(patienceMs))]);

@@ -3,6 +3,7 @@ import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Worker, WorkerSchema } from "../../gen/prover/v1/admin_pb.ts";
 import { JobStageSchema } from "../../gen/prover/v1/job_pb.ts";
 import { AdminClient } from "../admin-client.ts";
+import { adminAccess } from "./admin-access.ts";
 import {
   type Command,
   EXIT,
@@ -15,7 +16,7 @@ import {
 import { JOB_OPTIONS, JOB_USAGE, jobName } from "./job-name.ts";
 import { printJob } from "./job-report.ts";
 import { statesOf } from "./list.ts";
-import { ADMIN_SERVER, ADMIN_USAGE, SERVICE_OPTIONS, serviceAccess } from "./service-access.ts";
+import { ACCESS_USAGE, SERVICE_OPTIONS } from "./service-access.ts";
 import { age, table } from "./table.ts";
 
 type Action = (
@@ -42,7 +43,8 @@ ${JOB_USAGE}
   --older-than SECONDS  only jobs that ended so long ago
   --state STATE      only jobs that ended so: succeeded, failed, cancelled, expired; repeatable
   --all              all jobs that have ended
-${ADMIN_USAGE}`,
+  --server ADDRESS   host:port of AdminService (PROVER_ADMIN_LISTEN of the environment)
+${ACCESS_USAGE}`,
   options: {
     "older-than": { type: "string" },
     state: { type: "string", multiple: true },
@@ -57,15 +59,11 @@ ${ADMIN_USAGE}`,
       const expected = Object.keys(ACTIONS).join(", ");
       throw new UsageError(`got "${name}", expected one of ${expected}`);
     }
-    const client = new AdminClient(serviceAccess(flags, terminal.env, ADMIN_SERVER));
-    // Its methods take no signal: closing ends what is under way.
-    const close = () => client.close();
-    terminal.signal.addEventListener("abort", close);
+    const client = new AdminClient(await adminAccess(flags, terminal.env));
     try {
       return await action(client, words, flags, terminal);
     } finally {
-      terminal.signal.removeEventListener("abort", close);
-      close();
+      client.close();
     }
   },
 };
@@ -74,10 +72,10 @@ async function workers(
   client: AdminClient,
   words: readonly string[],
   flags: Flags,
-  { stdout }: Terminal,
+  { stdout, signal }: Terminal,
 ): Promise<number> {
   positionalArguments(words, []);
-  const all = await client.listWorkers();
+  const all = await client.listWorkers({ signal });
   if (flags.json === true) {
     const json = { workers: all.map((worker) => toJson(WorkerSchema, worker)) };
     stdout.write(`${JSON.stringify(json)}\n`);
@@ -108,7 +106,7 @@ async function retry(
   flags: Flags,
   terminal: Terminal,
 ): Promise<number> {
-  const job = await client.retry(jobName(words, flags));
+  const job = await client.retry(jobName(words, flags), { signal: terminal.signal });
   if (job === undefined) throw new Error("the answer has no job; is it a prover service?");
   return printJob(job, terminal, flags.json === true);
 }
@@ -117,7 +115,7 @@ async function purge(
   client: AdminClient,
   words: readonly string[],
   flags: Flags,
-  { stdout }: Terminal,
+  { stdout, signal }: Terminal,
 ): Promise<number> {
   positionalArguments(words, []);
   const states = statesOf(flags);
@@ -129,7 +127,7 @@ async function purge(
   const seconds = integerFlag(flags, "older-than", { min: 0, max: 1_000_000_000, preset: 0 });
   const endBefore = timestampFromMs(Date.now() - seconds * 1000);
   const isByAge = flags["older-than"] !== undefined;
-  const purgedCount = await client.purge({ states, ...(isByAge && { endBefore }) });
+  const purgedCount = await client.purge({ states, ...(isByAge && { endBefore }) }, { signal });
   stdout.write(flags.json ? `${JSON.stringify({ purgedCount })}\n` : `${purgedCount} forgotten\n`);
   return EXIT.ok;
 }
@@ -138,10 +136,10 @@ async function drain(
   client: AdminClient,
   words: readonly string[],
   flags: Flags,
-  { stdout }: Terminal,
+  { stdout, signal }: Terminal,
 ): Promise<number> {
   positionalArguments(words, []);
-  const { queuedCount, runningCount } = await client.drain();
+  const { queuedCount, runningCount } = await client.drain({ signal });
   stdout.write(
     flags.json
       ? `${JSON.stringify({ queuedCount, runningCount })}\n`

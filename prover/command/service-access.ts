@@ -4,8 +4,6 @@ import { type Flags, textFlag, UsageError } from "./command.ts";
 
 /** Where `proofmill serve` listens when nothing else is said. */
 const DEFAULT_SERVER = "127.0.0.1:50051";
-/** The same of its AdminService. */
-export const ADMIN_SERVER = "127.0.0.1:50052";
 
 /** The environment variable with an API token. There is no flag for it: others can see those. */
 export const TOKEN_VARIABLE = "PROOFMILL_TOKEN";
@@ -32,18 +30,10 @@ export const ACCESS_USAGE = `  --tls              with TLS, under an authority t
 export const SERVICE_USAGE = `  --server ADDRESS   host:port (${DEFAULT_SERVER})
 ${ACCESS_USAGE}`;
 
-/** The same for commands that call AdminService. */
-export const ADMIN_USAGE = SERVICE_USAGE.replace(DEFAULT_SERVER, ADMIN_SERVER);
-
-/**
- * How to reach the service that the flags name, and what to show it.
- *
- * @param preset  its address if they name none.
- */
+/** How to reach the service that the flags name, and what to show it. */
 export function serviceAccess(
   flags: Flags,
   env: Readonly<Record<string, string | undefined>>,
-  preset = DEFAULT_SERVER,
 ): Pick<CallerOptions, "address" | "tls" | "token"> {
   const file = (flag: string, name: string) => {
     const path = textFlag(flags, flag);
@@ -65,7 +55,7 @@ export function serviceAccess(
       ? env[TOKEN_VARIABLE] || undefined
       : async () => (await readFile(tokenFile, "utf8")).trim();
   return {
-    address: textFlag(flags, "server") ?? preset,
+    address: textFlag(flags, "server") ?? DEFAULT_SERVER,
     ...(hasTls && { tls: { ...files, ...names } }),
     ...(token !== undefined && { token }),
   };

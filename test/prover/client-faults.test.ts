@@ -1,9 +1,9 @@
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JobState } from "../../gen/prover/v1/job_pb.ts";
 import { ProverClient, type SubmitRequest } from "../../prover/client.ts";
+import { SeededRandom } from "./seeded-random.ts";
 import {
   chainRequest,
   productRequest,
@@ -23,15 +23,14 @@ const named = (request: SubmitRequest) => ({ requestId: request.requestId as str
 
 describe("prover / client over a bad connection", () => {
   it("keeps a watch whole however its connection breaks, at any moment", async () => {
-    const seed = randomInt(2 ** 31);
-    const random = randomFrom(seed);
+    const random = new SeededRandom();
     await using wire = await Wire.to(under.server.port);
     const client = new ProverClient({ address: wire.address, patienceMs: 60_000 });
     const faults = [
       () => wire.cut(),
       () => wire.halfClose(),
       () => {
-        wire.delayMs = 20 * random();
+        wire.delayMs = 20 * random.next();
       },
     ];
     for (let round = 0; round < 3; round++) {
@@ -39,8 +38,8 @@ describe("prover / client over a bad connection", () => {
       let isOver = false;
       const breaking = (async () => {
         while (!isOver) {
-          await new Promise((resolve) => setTimeout(resolve, 120 * random()));
-          faults[Math.floor(random() * faults.length)]?.();
+          await new Promise((resolve) => setTimeout(resolve, 400 * random.next()));
+          faults[random.below(faults.length)]?.();
         }
       })();
       const seen: bigint[] = [];
@@ -51,7 +50,9 @@ describe("prover / client over a bad connection", () => {
       isOver = true;
       await breaking;
       const first = seen[0] as bigint;
-      expect(seen, `seed ${seed}, round ${round}`).toEqual(seen.map((_, i) => first + BigInt(i)));
+      expect(seen, `seed ${random.seed}, round ${round}`).toEqual(
+        seen.map((_, i) => first + BigInt(i)),
+      );
     }
     expect(wire.connections).toBeGreaterThan(1);
     client.close();
@@ -109,14 +110,3 @@ describe("prover / client over a bad connection", () => {
     proxy.close();
   });
 });
-
-/** A small generator that a printed seed repeats (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -28,6 +28,9 @@ import {
 
 const METHODS = [...ProverService.methods, ...Health.methods];
 
+/** Node's 10 MB are less than a large request: its session would then reset the stream on any answer. */
+const SESSION_MB = 64;
+
 class ConnectClient implements IndependentClient {
   readonly #sessions: Http2SessionManager;
   readonly #transports: Record<"plain" | "gzip", Transport>;
@@ -36,7 +39,8 @@ class ConnectClient implements IndependentClient {
     const baseUrl = `${tls ? "https" : "http"}://localhost:${port}`;
     const files = Object.entries(tls ?? {}).map(([name, path]) => [name, readFileSync(path)]);
     const pings = keepaliveMs === undefined ? {} : { pingIntervalMs: keepaliveMs };
-    this.#sessions = new Http2SessionManager(baseUrl, pings, Object.fromEntries(files));
+    const nodeOptions = { ...Object.fromEntries(files), maxSessionMemory: SESSION_MB };
+    this.#sessions = new Http2SessionManager(baseUrl, pings, nodeOptions);
     const options = { baseUrl, sessionManager: this.#sessions };
     this.#transports = {
       plain: createGrpcTransport(options),

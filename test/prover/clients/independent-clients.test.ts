@@ -119,28 +119,36 @@ for (const kind of [bufCurl, connect, python]) {
       const request = stubborn();
       const { requestId } = request;
       await one("SubmitProof", request);
-      const timeoutMs = 2_500;
-      await expect(call("WatchProof", { requestId }, { timeoutMs })).rejects.toMatchObject({
-        code: 4,
-      });
-      // A long poll answers shortly before the deadline.
-      const { job } = await one("GetProof", { requestId, wait: "60s" }, { timeoutMs });
-      expect(job.state).toBe("JOB_STATE_RUNNING");
-      await one("CancelProof", { requestId });
-      const { state } = await under.client.get({ requestId }, { waitMs: 30_000 });
-      expect(state).toBe(JobState.CANCELLED);
+      try {
+        const watch = call("WatchProof", { requestId }, { timeoutMs: 2_500 });
+        await expect(watch).rejects.toMatchObject({ code: 4 });
+        // A long poll answers shortly before the deadline.
+        const options = { timeoutMs: 8_000 };
+        const { job } = await one("GetProof", { requestId, wait: "60s" }, options);
+        expect(job.state).toBe("JOB_STATE_RUNNING");
+        await one("CancelProof", { requestId });
+        const { state } = await under.client.get({ requestId }, { waitMs: 30_000 });
+        expect(state).toBe(JobState.CANCELLED);
+      } finally {
+        // The tests that follow need the thread.
+        await under.client.cancel({ requestId });
+      }
     });
 
     it("cancels a call, and its job only if that was agreed", async () => {
       for (const cancelOnDisconnect of [true, false]) {
         const submit = stubborn();
         const { requestId } = submit;
-        const options = { cancelAfter: 1 };
-        expect(await call("Prove", { submit, cancelOnDisconnect }, options)).toHaveLength(1);
-        const waitMs = cancelOnDisconnect ? 30_000 : 1_000;
-        const { state } = await under.client.get({ requestId }, { waitMs });
-        expect(state).toBe(cancelOnDisconnect ? JobState.CANCELLED : JobState.RUNNING);
-        await under.client.cancel({ requestId });
+        try {
+          const left = await call("Prove", { submit, cancelOnDisconnect }, { cancelAfter: 1 });
+          expect(left).toHaveLength(1);
+          const waitMs = cancelOnDisconnect ? 30_000 : 1_000;
+          const { state } = await under.client.get({ requestId }, { waitMs });
+          if (cancelOnDisconnect) expect(state).toBe(JobState.CANCELLED);
+          else expect([JobState.QUEUED, JobState.RUNNING]).toContain(state);
+        } finally {
+          await under.client.cancel({ requestId });
+        }
       }
     });
 
@@ -192,9 +200,7 @@ for (const kind of [bufCurl, connect, python]) {
       const [{ job }] = await caller.call(`${SERVICE}/GetProof`, wait);
       expect(job.state).toBe("JOB_STATE_SUCCEEDED");
       const huge = { ...request, inputJson: Buffer.alloc(17_000_000, 0x20).toString("base64") };
-      const refusal = await caller.call(`${SERVICE}/SubmitProof`, huge).catch((error) => error);
-      // The server answers while the client still sends; Connect then hears of the reset that follows.
-      expect(kind === connect ? [8, 13] : [8], refusal.message).toContain(refusal.code);
+      await expect(caller.call(`${SERVICE}/SubmitProof`, huge)).rejects.toMatchObject({ code: 8 });
       const [again] = await caller.call(`${SERVICE}/GetProof`, wait);
       expect(again.job.state).toBe("JOB_STATE_SUCCEEDED");
     });
