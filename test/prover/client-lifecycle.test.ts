@@ -62,10 +62,13 @@ describe("prover / client of several servers", () => {
     const asked = ({ logged }: TestServer) =>
       logged.filter(({ method }) => String(method).endsWith("/GetServerInfo")).length;
     await expect
-      .poll(async () => {
-        await client.getServerInfo();
-        return servers.every((each) => asked(each) > 0);
-      })
+      .poll(
+        async () => {
+          await client.getServerInfo();
+          return servers.every((each) => asked(each) > 0);
+        },
+        { timeout: 30_000 },
+      )
       .toBe(true);
     await servers[0][Symbol.asyncDispose]();
     const before = asked(servers[1]);

@@ -181,7 +181,9 @@ for (const kind of [bufCurl, connect, python]) {
       await using full = await startTestServer({ PROVER_QUEUE_MAX: "1" });
       const running = stubbornRequest();
       await full.client.submit(running);
-      await expect.poll(async () => (await full.client.getServerInfo()).runningCount).toBe(1);
+      await expect
+        .poll(async () => (await full.client.getServerInfo()).runningCount, { timeout: 30_000 })
+        .toBe(1);
       await full.client.submit(productRequest());
       await using caller = await kind.open({ port: full.server.port });
       await expect(caller.call(`${SERVICE}/SubmitProof`, product())).rejects.toMatchObject({
