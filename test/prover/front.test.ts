@@ -141,8 +141,8 @@ describe("prover / HTTP/1", () => {
     await using under = await startTestServer({ ...SMALL, PROVER_HANDSHAKE_MS: "300" });
     const { adminPort } = under.server;
     const slow = await open(adminPort);
-    slow.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n");
-    const drip = setInterval(() => slow.write("x: y\r\n"), 50);
+    slow.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\nx: ");
+    const drip = setInterval(() => slow.write("y"), 50);
     expect(await rest(slow)).toBe("");
     clearInterval(drip);
 
