@@ -235,13 +235,13 @@ export class Scheduler {
       log.info({ jobId, circuitId, attempt: attempts }, "attempt started");
       const settlement = await attempt.run();
       const job = await this.#settle(claim, settlement);
-      this.#report(job, claim);
       ended = {
         outcome: job === undefined ? "late" : settlement.kind,
         reason: settlement.kind === "failed" ? settlement.failure.reason : undefined,
         isRetried: job?.state === "QUEUED",
         proved: attempt.proved,
       };
+      this.#report(job, claim, ended);
     } catch (caught) {
       // The store is away: the lease runs out, and another worker takes the job.
       log.error({ jobId, fault: faultOf(caught) }, "attempt abandoned");
@@ -288,18 +288,28 @@ export class Scheduler {
     if (!(await this.#dependencies.store.heartbeat(lease, stage, percent))) attempt.stop();
   }
 
-  #report(job: Job | undefined, { job: { jobId, circuitId, attempts } }: Claim): void {
+  #report(
+    job: Job | undefined,
+    { job: { jobId, circuitId, attempts } }: Claim,
+    { reason, proved }: Pick<EndedAttempt, "reason" | "proved">,
+  ): void {
     const { log } = this.#dependencies;
     if (job === undefined) {
       log.warn({ jobId, circuitId, attempt: attempts }, "late result ignored");
       return;
     }
-    const reason = job.failure?.reason;
-    const fields = { jobId, circuitId, attempt: attempts, state: job.state, reason };
+    const outcome = { state: job.state, reason, ...(proved && rounded(proved)) };
+    const fields = { jobId, circuitId, attempt: attempts, ...outcome };
     // These two mean that someone must look: a proof or the program itself is wrong.
     if (reason === "PROOF_REJECTED" || reason === "BUG") log.error(fields, "attempt ended");
     else log.info(fields, "attempt ended");
   }
+}
+
+/** In whole milliseconds, for people. */
+function rounded({ engine, stageMs }: NonNullable<EndedAttempt["proved"]>) {
+  const times = Object.entries(stageMs).map(([stage, ms]) => [stage, Math.round(ms)]);
+  return { engine, stageMs: Object.fromEntries(times) };
 }
 
 const ABANDONED = {

@@ -22,6 +22,7 @@ export class StoreWatch {
   #stats: StoreStats | undefined;
   #awaySinceMs: number | undefined;
   #isAsking = false;
+  #isStopped = false;
 
   /** @param onChange  is told when the store goes away and when it is back. */
   constructor(
@@ -51,7 +52,9 @@ export class StoreWatch {
     return this.#awaySinceMs;
   }
 
+  /** From now on nothing is told: a store that is closed is not away. */
   stop(): void {
+    this.#isStopped = true;
     clearInterval(this.#timer);
   }
 
@@ -79,7 +82,7 @@ export class StoreWatch {
 
   #away(kind: string): void {
     this.#stats = undefined;
-    if (this.#awaySinceMs !== undefined) return;
+    if (this.#isStopped || this.#awaySinceMs !== undefined) return;
     this.#awaySinceMs = Date.now();
     this.#log.error({ kind }, "store is away");
     this.#onChange(false);

@@ -100,6 +100,21 @@ describe("prover / store watch", () => {
     expect(told).toEqual([false, true]);
     watch.stop();
   });
+
+  it("says nothing of a store that is closed while it is asked", async () => {
+    let close = () => {};
+    const answer = new Promise<never>((_, reject) => {
+      close = () => reject(new Error("closed"));
+    });
+    const told: boolean[] = [];
+    const onChange = (isUp: boolean) => told.push(isUp);
+    const log = pino({ level: "silent" });
+    const watch = new StoreWatch({}, { store: { stats: () => answer }, log, onChange });
+    watch.stop();
+    close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toEqual([]);
+  });
 });
 
 describe("prover / probes over gRPC", () => {

@@ -10,7 +10,7 @@ const STAGES = [
 export function showWorkers(workers, nowMs) {
   const list = byId("workers");
   if (workers.length === 0) {
-    list.replaceChildren(h("li", { class: "none quiet" }, "No threads prove here yet."));
+    list.replaceChildren(h("li", { class: "none quiet" }, "No threads prove here."));
     return;
   }
   if (list.querySelector(".none") !== null) list.replaceChildren();
