@@ -29,6 +29,7 @@ export async function adminAccess(
 async function ownTls(env: Environment, certFile: string) {
   const pinned = await readFile(certFile);
   const isAsked = Boolean(env.PROVER_TLS_CLIENT_CA && env.PROVER_TLS_KEY);
-  const shown = isAsked ? { cert: pinned, key: await readFile(env.PROVER_TLS_KEY as string) } : {};
-  return { pinned, serverName: "localhost", ...shown };
+  // The key may be the server's alone; a server to which certificates are optional answers all the same.
+  const key = isAsked && (await readFile(env.PROVER_TLS_KEY as string).catch(() => undefined));
+  return { pinned, serverName: "localhost", ...(key && { cert: pinned, key }) };
 }
