@@ -29,8 +29,12 @@ export class AdminClient {
   }
 
   /** Queues a dead letter again; FAILED_PRECONDITION if the job is none, or none any more. */
-  async retry(name: JobName, options: CallOptions = {}): Promise<Job | undefined> {
-    const request = { reference: referenceOf(name) };
+  /** @param options.owner  whose request id it is, where the service tells callers apart. */
+  async retry(
+    name: JobName,
+    { owner = "", ...options }: CallOptions & { readonly owner?: string } = {},
+  ): Promise<Job | undefined> {
+    const request = { reference: referenceOf(name), owner };
     return (await this.#caller.unary(AdminService.method.retryProof, request, options)).job;
   }
 

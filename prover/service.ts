@@ -46,6 +46,8 @@ export interface ServiceDependencies {
 
 const BATCH_ITEMS_MAX = 64;
 const PAGE_DEFAULT = 50;
+/** Of a filter: no circuit has a longer name. */
+const CIRCUIT_ID_MAX = 128;
 const PAGE_MAX = 500;
 /** Longer polls are cut by proxies. */
 const WAIT_MAX_MS = 300_000;
@@ -296,6 +298,10 @@ export function decodeFinalStates(states: readonly number[]): (typeof FINAL_STAT
 function decodeList(request: ListProofsRequest) {
   if (request.pageSize > PAGE_MAX) {
     throw fieldError("page_size", `got ${request.pageSize}, expected at most ${PAGE_MAX}`);
+  }
+  if (request.circuitId.length > CIRCUIT_ID_MAX) {
+    const got = `got ${request.circuitId.length} characters`;
+    throw fieldError("circuit_id", `${got}, expected at most ${CIRCUIT_ID_MAX}`);
   }
   const labelCount = Object.keys(request.labels).length;
   if (labelCount > LABELS_MAX) {

@@ -147,12 +147,47 @@ describe("prover / limits", () => {
     for (const [field, filter] of [
       ["states", { states: Array(7).fill(JobState.FAILED) }],
       ["labels", { labels }],
+      ["circuit_id", { circuitId: "x".repeat(129) }],
     ] as const) {
       await expect(under.client.list(filter).next()).rejects.toMatchObject({
         reason: "REQUEST_MALFORMED",
         violations: [{ field }],
       });
     }
+  });
+
+  it("looks for names as long as names can be, and refuses longer ones", async () => {
+    await using under = await startTestServer({ PROVER_CIRCUITS: "product" });
+    for (const field of ["jobId", "requestId"] as const) {
+      const name = (length: number) => ({ [field]: "x".repeat(length) }) as { jobId: string };
+      const refused = { reason: "REQUEST_MALFORMED" };
+      for (const act of ["get", "wait", "cancel"] as const) {
+        await expect(under.client[act](name(128))).rejects.toMatchObject({ reason: "JOB_UNKNOWN" });
+        await expect(under.client[act](name(129))).rejects.toMatchObject(refused);
+      }
+      await expect(under.admin.retry(name(129))).rejects.toMatchObject(refused);
+    }
+    const circuitId = "x".repeat(128);
+    expect((await under.client.list({ circuitId }).next()).done).toBe(true);
+  });
+
+  it("refuses inputs when those that are being checked are too large together", async () => {
+    await using under = await startTestServer({ PROVER_INTAKE_MAX_BYTES: "1024" });
+    const value = Buffer.from(JSON.stringify({ a: 3, b: 5, product: 15 }).padEnd(700));
+    const requests = Array.from({ length: 32 }, () =>
+      productRequest({ input: { case: "inputJson", value } }),
+    );
+    const outcomes = await Promise.allSettled(requests.map((each) => under.client.submit(each)));
+    const refusals = outcomes.flatMap((each) => (each.status === "rejected" ? each.reason : []));
+    expect(refusals.length).toBeGreaterThan(0);
+    for (const refusal of refusals) {
+      expect(refusal).toMatchObject({ reason: "QUEUE_FULL", retryAfterMs: expect.any(Number) });
+      expect(refusal.message).toContain("bytes waiting to be checked");
+    }
+    // One that is larger than all together may be still has its turn.
+    const large = Buffer.from(JSON.stringify({ a: 3, b: 5, product: 15 }).padEnd(2_000));
+    const alone = productRequest({ input: { case: "inputJson", value: large } });
+    expect((await under.client.submit(alone)).created).toBe(true);
   });
 
   it("proves although the clock is set back while a job waits", async () => {
