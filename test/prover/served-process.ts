@@ -54,17 +54,18 @@ export async function spawnService(options: ServedOptions): Promise<ChildProcess
 export class ServedProcess implements AsyncDisposable {
   readonly client: ProverClient;
   readonly admin: AdminClient;
+  /** 0: a worker has none. */
   readonly port: number;
   readonly adminPort: number;
   readonly #child: ChildProcess;
   readonly #exit: Promise<Exit>;
 
-  private constructor(child: ChildProcess, ports: { port: number; adminPort: number }) {
+  private constructor(child: ChildProcess, ports: { port?: number; adminPort: number }) {
     this.#child = child;
     this.#exit = exitOf(child);
-    this.port = ports.port;
+    this.port = ports.port ?? 0;
     this.adminPort = ports.adminPort;
-    this.client = new ProverClient({ address: `127.0.0.1:${ports.port}`, patienceMs: 0 });
+    this.client = new ProverClient({ address: `127.0.0.1:${this.port}`, patienceMs: 0 });
     this.admin = new AdminClient({ address: `127.0.0.1:${ports.adminPort}`, patienceMs: 0 });
   }
 

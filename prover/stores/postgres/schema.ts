@@ -201,12 +201,20 @@ const MIGRATIONS: readonly string[] = [
  */
 export async function prepareSchema(client: ClientBase, schema: string): Promise<void> {
   if ((await versionOf(client, schema)) === MIGRATIONS.length) return;
+  // One at a time; whoever comes later finds it done. Not the transaction's lock: what a session knows
+  // of tables is brought up to date when a transaction begins, and that must be after the wait.
+  const lock = [`proofmill schema ${schema}`];
+  await client.query("SELECT pg_advisory_lock(hashtextextended($1, 0))", lock);
+  try {
+    await migrate(client, schema);
+  } finally {
+    await client.query("SELECT pg_advisory_unlock(hashtextextended($1, 0))", lock).catch(() => {});
+  }
+}
+
+async function migrate(client: ClientBase, schema: string): Promise<void> {
   await client.query("BEGIN");
   try {
-    // One at a time; whoever comes later finds it done.
-    await client.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [
-      `proofmill schema ${schema}`,
-    ]);
     const version = await versionOf(client, schema);
     if (version > MIGRATIONS.length) {
       throw new Error(

@@ -1,0 +1,95 @@
+// Several processes of the service on one PostgreSQL, for tests that do them harm.
+import { setTimeout as sleep } from "node:timers/promises";
+import { ProverClient } from "../../prover/client.ts";
+import type { JobLedger } from "./job-ledger.ts";
+import { type Cluster, startCluster } from "./postgres-cluster.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+import { ServedProcess } from "./served-process.ts";
+import { chainRequest, productRequest } from "./test-server.ts";
+
+export type FleetRole = "api" | "worker" | "all";
+
+/** The shortest that there is: whoever is silent for so long has lost its job. */
+export const LEASE_MS = 3_000;
+
+const SETTINGS = {
+  PROVER_LEASE_MS: String(LEASE_MS),
+  PROVER_THREADS: "1",
+  // Each kill takes an attempt from what runs.
+  PROVER_ATTEMPTS_MAX: "10",
+  PROVER_QUEUE_MAX: "2000",
+} as const;
+
+/** How many harms of one kind a test does. */
+export const TIMES = process.env.HEAVY ? 100 : 20;
+
+/** Processes by a place in an array: a dead one's place is taken by its successor. */
+export class Fleet implements AsyncDisposable {
+  readonly cluster: Cluster;
+  readonly members: ServedProcess[] = [];
+  readonly #roles: FleetRole[] = [];
+  /** Ports stay when processes go, for clients that know them. */
+  readonly #ports: number[] = [];
+
+  private constructor(cluster: Cluster) {
+    this.cluster = cluster;
+  }
+
+  static async start(roles: readonly FleetRole[]): Promise<Fleet> {
+    const fleet = new Fleet(await startCluster());
+    try {
+      await Promise.all(roles.map((role, place) => fleet.launch(place, role)));
+      return fleet;
+    } catch (error) {
+      await fleet[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Starts a process, in the place of one that has ended. */
+  async launch(place: number, role: FleetRole = this.#roles[place] ?? "all"): Promise<void> {
+    this.members[place] = await ServedProcess.start({
+      store: this.cluster.url("fleet"),
+      settings: {
+        ...SETTINGS,
+        PROVER_ROLE: role,
+        PROVER_LISTEN: `127.0.0.1:${this.#ports[place] ?? 0}`,
+      },
+    });
+    this.#roles[place] = role;
+    this.#ports[place] = this.at(place).port;
+  }
+
+  at(place: number): ServedProcess {
+    const member = this.members[place];
+    if (member === undefined) throw new Error(`nobody at ${place}`);
+    return member;
+  }
+
+  /** kill -9, and its clients with it. */
+  async kill(place: number): Promise<void> {
+    await this.at(place)[Symbol.asyncDispose]();
+  }
+
+  /** A client of the api processes at these places; it goes on with another when one is gone. */
+  client(...places: number[]): ProverClient {
+    const address = places.map((place) => `127.0.0.1:${this.#ports[place]}`);
+    return new ProverClient({ address, patienceMs: 120_000 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.members.map((member) => member?.[Symbol.asyncDispose]()));
+    await this.cluster.close();
+  }
+}
+
+/** Submits small and larger proofs at random moments until the signal aborts. */
+export async function submitUntil(
+  signal: AbortSignal,
+  { client, ledger, random }: { client: ProverClient; ledger: JobLedger; random: SeededRandom },
+): Promise<void> {
+  while (!signal.aborted) {
+    await ledger.submit(client, random.chance(0.8) ? productRequest() : chainRequest());
+    await sleep(50 + random.below(250));
+  }
+}
