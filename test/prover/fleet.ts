@@ -74,7 +74,7 @@ export class Fleet implements AsyncDisposable {
   /** A client of the api processes at these places; it goes on with another when one is gone. */
   client(...places: number[]): ProverClient {
     const address = places.map((place) => `127.0.0.1:${this.#ports[place]}`);
-    return new ProverClient({ address, patienceMs: 120_000 });
+    return new ProverClient({ address, patienceMs: 60_000 });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -83,13 +83,29 @@ export class Fleet implements AsyncDisposable {
   }
 }
 
-/** Submits small and larger proofs at random moments until the signal aborts. */
+/** Submits small and larger proofs at random moments until the signal aborts; what fails is not repeated. */
 export async function submitUntil(
   signal: AbortSignal,
   { client, ledger, random }: { client: ProverClient; ledger: JobLedger; random: SeededRandom },
 ): Promise<void> {
   while (!signal.aborted) {
     await ledger.submit(client, random.chance(0.8) ? productRequest() : chainRequest());
-    await sleep(50 + random.below(250));
+    await sleep(100 + random.below(300));
+  }
+}
+
+/**
+ * Submits everything once more: what a fault cut off was accepted or not, and is now; what was
+ * accepted must be the same job still.
+ */
+export async function submitAgain(client: ProverClient, ledger: JobLedger): Promise<void> {
+  for (const request of ledger.requests) {
+    const requestId = request.requestId as string;
+    const { job, created } = await client.submit(request);
+    const known = ledger.accepted.get(requestId);
+    if (known !== undefined && (created || job?.jobId !== known)) {
+      throw new Error(`${requestId}: accepted as ${known}, and now ${job?.jobId} is made of it`);
+    }
+    ledger.accepted.set(requestId, job?.jobId ?? "");
   }
 }

@@ -104,15 +104,20 @@ export const CLAIM = statement(
   "claim",
   `WITH head AS MATERIALIZED (
     SELECT job.number
-    FROM unnest($2::text[], $3::text[]) AS circuit (id, zkey_sha256)
-    CROSS JOIN LATERAL (
-      SELECT number FROM jobs
-      WHERE state = 'QUEUED' AND circuit_id = circuit.id AND zkey_sha256 = circuit.zkey_sha256
-      ORDER BY priority, place LIMIT ${HEADS}
+    FROM (
+      SELECT head.number, head.priority, head.place
+      FROM unnest($2::text[], $3::text[]) AS circuit (id, zkey_sha256)
+      CROSS JOIN LATERAL (
+        SELECT number, priority, place FROM jobs
+        WHERE state = 'QUEUED' AND circuit_id = circuit.id AND zkey_sha256 = circuit.zkey_sha256
+          AND (expire_ms IS NULL OR expire_ms > ${NOW})
+        ORDER BY priority, place LIMIT ${HEADS}
+      ) AS head
+      ORDER BY priority, place
     ) AS candidate
     JOIN jobs AS job ON job.number = candidate.number
-    WHERE job.state = 'QUEUED' AND (job.expire_ms IS NULL OR job.expire_ms > ${NOW})
-    ORDER BY job.priority, job.place
+    WHERE job.state = 'QUEUED'
+    ORDER BY candidate.priority, candidate.place
     LIMIT 1
     FOR UPDATE OF job SKIP LOCKED
   ), job AS (
