@@ -26,7 +26,7 @@ import { toRpcStatus } from "./status.ts";
 import { goingDown, type Submissions } from "./submissions.ts";
 import { LABELS_MAX } from "./submit-request.ts";
 import { VERSION } from "./version.ts";
-import { watchJob } from "./watch.ts";
+import { positionOf, watchJob } from "./watch.ts";
 
 export interface ServiceOptions {
   readonly queueMax: number;
@@ -67,7 +67,7 @@ export function proverService(
   const engines = [engine.name];
   const startedMs = Date.now();
 
-  const encodeJob = async (job: Job) => jobMessage(job, await store.position(job.jobId));
+  const encodeJob = async (job: Job) => jobMessage(job, await positionOf(store, job));
 
   const submit = async (request: SubmitProofRequest, context: CallContext) => {
     const { job, created } = await submissions.submit(request, context);

@@ -1,4 +1,4 @@
-import type { JobEvent } from "./job.ts";
+import type { Job, JobEvent } from "./job.ts";
 import type { JobReference, JobStore } from "./job-store.ts";
 
 /** An event with the job's place in the line at that time. */
@@ -42,7 +42,7 @@ export async function* watchJob(
       }
       if (result.done) return;
       const event = result.value;
-      const placed = { event, position: await store.position(event.job.jobId) };
+      const placed = { event, position: await positionOf(store, event.job) };
       waiting = event.job.state === "QUEUED" ? placed : undefined;
       yield placed;
       next = turn.of(iterator.next());
@@ -52,6 +52,14 @@ export async function* watchJob(
     // Nobody waits for it any more, whatever becomes of it.
     next.catch(() => {});
   }
+}
+
+/** A job's place in the line, which only a waiting one has: the store is not asked for others. */
+export async function positionOf(
+  store: Pick<JobStore, "position">,
+  { jobId, state }: Job,
+): Promise<number> {
+  return state === "QUEUED" ? store.position(jobId) : 0;
 }
 
 /**

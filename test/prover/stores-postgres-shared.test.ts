@@ -334,7 +334,7 @@ describe("PROVER_STORE=postgres://...", () => {
   });
 });
 
-/** As docs/operations.md has it. */
+/** As docs/several-machines.md has it. */
 const AUTOSCALER = "SELECT coalesce(sum(queued_count + running_count), 0) AS count FROM job_load";
 
 /** 100,000 ended jobs and 10,000 waiting ones. */

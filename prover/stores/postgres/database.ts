@@ -65,7 +65,7 @@ export class Database {
     // A connection that breaks while nobody uses it is replaced when somebody needs one.
     pool.on("error", () => {});
     try {
-      const client = await pool.connect();
+      const client = await borrow(pool);
       try {
         await prepareSchema(client, address.schema);
       } finally {
@@ -102,7 +102,7 @@ export class Database {
    */
   async transaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     try {
-      const client = await this.#pool.connect();
+      const client = await borrow(this.#pool);
       let broken: Error | undefined;
       try {
         await client.query("BEGIN");
@@ -125,6 +125,13 @@ export class Database {
   async close(): Promise<void> {
     await this.#pool.end();
   }
+}
+
+/** A connection whose end is told by the next statement, and not by an event that nobody hears. */
+async function borrow(pool: Pool): Promise<PoolClient> {
+  const client = await pool.connect();
+  if (client.listenerCount("error") === 0) client.on("error", () => {});
+  return client;
 }
 
 /**

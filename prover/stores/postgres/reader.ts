@@ -83,13 +83,14 @@ export class JobReader {
     afterSequence: number,
     signal: AbortSignal,
   ): AsyncGenerator<JobEvent> {
-    const { number, ...row } = await this.require(reference);
+    const row = await this.require(reference);
+    const { number } = row;
     const watch = this.#watchers.watch(number, signal);
     try {
       let seen = afterSequence;
-      const job = jobOf({ number, ...row });
+      const job = jobOf(row);
       if (seen === 0 || (isFinal(job.state) && seen >= job.sequence)) {
-        yield this.#snapshot({ number, ...row });
+        yield this.#snapshot(row);
         if (isFinal(job.state)) return;
         seen = job.sequence;
       }

@@ -128,7 +128,7 @@ const MIGRATIONS: readonly string[] = [
     ended_count bigint NOT NULL,
     dead_bytes bigint NOT NULL
   ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-  -- What waits and runs. Also for autoscalers: docs/operations.md.
+  -- What waits and runs. Also for autoscalers: docs/several-machines.md.
   CREATE VIEW job_load AS
     SELECT owner, circuit_id, zkey_sha256, priority,
       sum(queued_count)::bigint AS queued_count,

@@ -131,6 +131,12 @@ export const CLAIM = statement(
   FROM job JOIN inputs USING (number)`,
 );
 
+/** $1 token. */
+export const BY_TOKEN = statement(
+  "by token",
+  "SELECT *, clock_ms() AS read_ms FROM jobs WHERE state = 'RUNNING' AND lease_token = $1",
+);
+
 /** $2 job id, $3 token, $4 stage, $5 percent, $6 length of the lease in ms. */
 export const HEARTBEAT = statement(
   "heartbeat",

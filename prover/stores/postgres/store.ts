@@ -77,6 +77,8 @@ export class PostgresStore implements JobStore {
   readonly #now: (() => number) | undefined;
   readonly #reader: JobReader;
   readonly #held = new Map<number, Held>();
+  /** Tokens of claims of which it is not known whether they were made. */
+  readonly #unanswered = new Set<string>();
   readonly #listeners = new Set<() => void>();
   readonly #endedListeners = new Set<(job: Job) => void>();
   #sweeping: Promise<void> | undefined;
@@ -170,7 +172,10 @@ export class PostgresStore implements JobStore {
       token,
       this.#limits.leaseMs,
     ];
-    const [row] = await this.#timed<JobRow & InputRow>(sql.CLAIM, values);
+    const [row] = await this.#timed<JobRow & InputRow>(sql.CLAIM, values).catch((error) => {
+      this.#unanswered.add(token);
+      throw error;
+    });
     if (row === undefined) {
       // One that has expired is in nobody's way, but it must be seen to have ended.
       await this.#expire();
@@ -316,6 +321,7 @@ export class PostgresStore implements JobStore {
 
   async #sweep(): Promise<void> {
     const { leaseMs, keepDeadMs, keepFinishedMs, keepFinishedMax, queueMaxBytes } = this.#limits;
+    await this.#giveBack();
     await this.#revokeOverdue();
     const [due] = await this.#timed<DueRow>(sql.IS_DUE, [
       keepDeadMs,
@@ -328,6 +334,17 @@ export class PostgresStore implements JobStore {
       for (const row of await this.#timed<JobRow>(sql.SILENT, [leaseMs])) await this.#takeBack(row);
     }
     if (due?.must_forget || (due?.change_count ?? 0) >= FOLD_AT) await this.#keepHouse();
+  }
+
+  /** Jobs that were claimed although the answer did not arrive go back, at no attempt's cost. */
+  async #giveBack(): Promise<void> {
+    for (const token of this.#unanswered) {
+      const [row] = await this.#query<JobRow>(sql.BY_TOKEN, [token]);
+      if (row !== undefined) {
+        await this.settle({ jobId: row.job_id, token }, { kind: "stopped" });
+      }
+      this.#unanswered.delete(token);
+    }
   }
 
   /** Of all processes, one at a time. */
