@@ -14,18 +14,13 @@ describe.skipIf(whyNoPostgres)("prover / api processes on one PostgreSQL", () =>
   const random = new SeededRandom();
 
   it(`are killed at ${TIMES} random moments: accepted jobs end, and watchers go on with another one, by sequence (SEED=${random.seed})`, async () => {
-    await using fleet = await Fleet.start(["api", "api", "worker"]);
+    await using fleet = await Fleet.start(["api", "api", "api", "worker"]);
     const ledger = new JobLedger();
-    const client = fleet.client(0, 1);
+    const client = fleet.client(0, 1, 2);
     const over = new AbortController();
     const load = submitUntil(over.signal, { client, ledger, random });
     const watching = watchUntil(over.signal, client, ledger);
-    for (let kill = 0; kill < TIMES; kill++) {
-      const place = random.below(2);
-      await sleep(random.below(1_500));
-      await fleet.kill(place);
-      await fleet.launch(place);
-    }
+    await fleet.killOften(TIMES, [0, 1, 2], random);
     over.abort();
     await load;
     const watched = await watching;

@@ -11,17 +11,12 @@ describe.skipIf(whyNoPostgres)("prover / workers on one PostgreSQL", () => {
   const random = new SeededRandom();
 
   it(`lose no job to kill -9 at ${TIMES} random moments: another one ends it (SEED=${random.seed})`, async () => {
-    await using fleet = await Fleet.start(["api", "worker", "worker"]);
+    await using fleet = await Fleet.start(["api", "worker", "worker", "worker"]);
     const ledger = new JobLedger();
     const client = fleet.client(0);
     const over = new AbortController();
     const load = submitUntil(over.signal, { client, ledger, random });
-    for (let kill = 0; kill < TIMES; kill++) {
-      const place = 1 + random.below(2);
-      await sleep(random.below(1_500));
-      await fleet.kill(place);
-      await fleet.launch(place);
-    }
+    await fleet.killOften(TIMES, [1, 2, 3], random);
     over.abort();
     await load;
     const tally = await ledger.audit(client);

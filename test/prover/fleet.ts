@@ -37,13 +37,11 @@ export class Fleet implements AsyncDisposable {
 
   static async start(roles: readonly FleetRole[]): Promise<Fleet> {
     const fleet = new Fleet(await startCluster());
-    try {
-      await Promise.all(roles.map((role, place) => fleet.launch(place, role)));
-      return fleet;
-    } catch (error) {
-      await fleet[Symbol.asyncDispose]();
-      throw error;
-    }
+    const launched = await Promise.allSettled(roles.map((role, i) => fleet.launch(i, role)));
+    const failed = launched.find(({ status }) => status === "rejected");
+    if (failed === undefined) return fleet;
+    await fleet[Symbol.asyncDispose]();
+    throw (failed as PromiseRejectedResult).reason;
   }
 
   /** Starts a process, in the place of one that has ended. */
@@ -69,6 +67,24 @@ export class Fleet implements AsyncDisposable {
   /** kill -9, and its clients with it. */
   async kill(place: number): Promise<void> {
     await this.at(place)[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Kills so often one of these at a random moment, and starts another in its place meanwhile: at
+   * least one of them is always there.
+   */
+  async killOften(times: number, places: readonly number[], random: SeededRandom): Promise<void> {
+    const launching = new Map<number, Promise<void>>();
+    for (let kill = 0; kill < times; kill++) {
+      await sleep(random.below(1_500));
+      const place = places[random.below(places.length)] as number;
+      await launching.get(place);
+      while (launching.size === places.length - 1) await Promise.race(launching.values());
+      await this.kill(place);
+      const launch = this.launch(place).finally(() => launching.delete(place));
+      launching.set(place, launch);
+    }
+    await Promise.all(launching.values());
   }
 
   /** A client of the api processes at these places; it goes on with another when one is gone. */
