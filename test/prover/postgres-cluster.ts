@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
-import { chown, mkdtemp, rm } from "node:fs/promises";
+import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
@@ -36,7 +36,6 @@ export function announceSkip(what: string): void {
 export interface Cluster {
   /** Of a schema in the cluster's one database. */
   url(schema: string): string;
-  /** As PROVER_STORE, over TCP; only if the cluster was started with a port. */
   readonly dir: string;
   readonly port: number | undefined;
   start(): Promise<void>;
@@ -46,15 +45,25 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-/** @param settings  lines for postgresql.conf beside the usual ones. */
-export async function startCluster(
-  options: { readonly port?: number; readonly settings?: readonly string[] } = {},
-): Promise<Cluster> {
+export interface ClusterOptions {
+  /** Of 127.0.0.1. Absent: a Unix socket only. */
+  readonly port?: number;
+  /** As for postgresql.conf, beside the usual ones. */
+  readonly settings?: readonly string[];
+  /** Into the data folder, readable by the server only. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
+}
+
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const dir = await mkdtemp(join(tmpdir(), "pg-"));
   const data = join(dir, "data");
   const owner = process.getuid?.() === 0 ? idsOf(USER) : undefined;
   if (owner !== undefined) await chown(dir, owner.uid, owner.gid);
   await run("initdb", ["-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C"]);
+  for (const [name, bytes] of Object.entries(options.files ?? {})) {
+    await writeFile(join(data, name), bytes, { mode: 0o600 });
+    if (owner !== undefined) await chown(join(data, name), owner.uid, owner.gid);
+  }
   const flags = [
     `-c unix_socket_directories=${dir}`,
     options.port === undefined

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { parseConfig } from "../../prover/config.ts";
+import { ProverError } from "../../prover/errors.ts";
 import type { JobEvent } from "../../prover/job.ts";
 import { openStore } from "../../prover/stores/open.ts";
 import { addressOf } from "../../prover/stores/postgres/address.ts";
+import { Database } from "../../prover/stores/postgres/database.ts";
 import { prepareSchema } from "../../prover/stores/postgres/schema.ts";
 import * as sql from "../../prover/stores/postgres/statements.ts";
 import { type PostgresDependencies, PostgresStore } from "../../prover/stores/postgres/store.ts";
@@ -206,6 +208,25 @@ describe.skipIf(whyNoPostgres)("job store / postgres, shared", () => {
     expect(settled).toMatchObject({ state: "SUCCEEDED", attempts: 1 });
     const seen = await collect(store.events({ jobId: job.jobId }, 1, NEVER));
     expect(seen.at(-1)?.job.state).toBe("SUCCEEDED");
+  });
+
+  it("gives back a job whose claim was made although its answer was lost, at no attempt's cost", async () => {
+    const [store] = (await stores(1)) as [PostgresStore];
+    const { job } = await store.submit(newJob("r"));
+    const query = Database.prototype.query;
+    const lossy = vi.spyOn(Database.prototype, "query").mockImplementationOnce(async function (
+      this: Database,
+      ...call
+    ) {
+      await query.apply(this, call);
+      throw new ProverError("STORE_UNAVAILABLE", "the connection broke");
+    });
+    await expect(store.claim(PROVABLE)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    lossy.mockRestore();
+    expect(await store.get({ jobId: job.jobId })).toMatchObject({ state: "RUNNING", attempts: 1 });
+    await store.sweep();
+    expect(await store.get({ jobId: job.jobId })).toMatchObject({ state: "QUEUED", attempts: 0 });
+    expect((await store.claim(PROVABLE))?.job.jobId).toBe(job.jobId);
   });
 
   it("keeps no input of a job that has ended, and no copy elsewhere", async () => {
