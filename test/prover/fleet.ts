@@ -99,14 +99,23 @@ export class Fleet implements AsyncDisposable {
   }
 }
 
+/** Jobs of one caller that it lets wait before it submits the next one: a slow machine gets fewer jobs. */
+const AHEAD_MAX = 6;
+
 /** Submits small and larger proofs at random moments until the signal aborts; what fails is not repeated. */
 export async function submitUntil(
   signal: AbortSignal,
   { client, ledger, random }: { client: ProverClient; ledger: JobLedger; random: SeededRandom },
 ): Promise<void> {
+  const open: string[] = [];
   while (!signal.aborted) {
-    await ledger.submit(client, random.chance(0.8) ? productRequest() : chainRequest());
-    await sleep(100 + random.below(300));
+    const job = await ledger.submit(client, random.chance(0.8) ? productRequest() : chainRequest());
+    if (job !== undefined) open.push(job.jobId);
+    await sleep(random.below(200));
+    // A wait that a fault cuts off is over, too.
+    if (open.length > AHEAD_MAX) {
+      await client.get({ jobId: open.shift() ?? "" }, { waitMs: 5_000 }).catch(() => {});
+    }
   }
 }
 
