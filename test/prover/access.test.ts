@@ -1,6 +1,8 @@
 // Who may do what, through real sockets: certificates, tokens, rights, owners, limits.
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { connect as connectHttp2 } from "node:http2";
 import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -207,6 +209,41 @@ describe.skipIf(!hasOpenssl)("prover / identities (needs openssl)", () => {
     await server.server.reload();
     await expect(alice.getServerInfo()).rejects.toMatchObject(UNAUTHENTICATED);
     await late.getServerInfo();
+  });
+
+  it("are not known by a certificate of another authority, whatever it says", async () => {
+    await using foreign = await makeCertificates();
+    const names = "subjectAltName=URI:spiffe://rollup.example/alice";
+    await foreign.issue("forged", names);
+    await certificates.issue("genuine", names);
+    const shown = (of: Certificates, name: string) => ({
+      address: `localhost:${under.server.port}`,
+      tls: {
+        caFile: certificates.path("ca.pem"),
+        certFile: of.path(`${name}.pem`),
+        keyFile: of.path(`${name}.key`),
+      },
+    });
+    await under.connect(shown(certificates, "genuine")).getServerInfo();
+    const forged = under.connect(shown(foreign, "forged"));
+    await expect(forged.getServerInfo()).rejects.toMatchObject(UNAUTHENTICATED);
+  });
+
+  it("are asked for before anything of a request is read", async () => {
+    const plain = { PROVER_ACCESS_FILE: accessFile, PROVER_CIRCUITS: "product" };
+    await using server = await startTestServer(plain);
+    const session = connectHttp2(`http://127.0.0.1:${server.server.port}`);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/prover.v1.ProverService/SubmitProof",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    stream.on("error", () => {});
+    // Not a byte of the request has been sent, nor its end.
+    const [headers] = await once(stream, "response");
+    expect(headers["grpc-status"]).toBe("16");
+    session.destroy();
   });
 
   it("hold over plaintext on this machine, too", async () => {
