@@ -82,7 +82,9 @@ export class JobFile {
     try {
       const file = new JobFile(db, data);
       file.#ledger.clock = data.clock;
-      if (data.running === "lost") db.transaction("on disk", () => file.#jobs.recover());
+      // An earlier thread's end is no worker's silence.
+      if (data.running === "ours") file.#troubledMs = data.clock.steadyMs;
+      else db.transaction("on disk", () => file.#jobs.recover());
       file.#emptyLog();
       return file;
     } catch (error) {
@@ -93,10 +95,7 @@ export class JobFile {
 
   /** The line, first job first. */
   waiting(): WaitingJob[] {
-    return this.#db
-      .numbers("SELECT number FROM jobs WHERE state = 'QUEUED' ORDER BY place", [])
-      .flatMap((number) => this.#table.byNumber(number) ?? [])
-      .map(waitingJob);
+    return this.#table.waiting().map(waitingJob);
   }
 
   /** Every statement so far, for a look at its plan. */

@@ -60,6 +60,12 @@ export class JobTable {
     return known;
   }
 
+  /** All that wait, first job first. For the start: it takes longer the more there are. */
+  waiting(): Known[] {
+    const rows = this.#db.all("SELECT * FROM jobs WHERE state = 'QUEUED' ORDER BY place", []);
+    return rows.flatMap((row) => this.#known(row) ?? []);
+  }
+
   /** The job, if the lease is still good. */
   leased({ jobId, token }: Lease): Known | undefined {
     return this.#known(

@@ -78,9 +78,9 @@ export class ThreadLink {
     return new Promise((resolve, reject) => {
       if (this.#worker === undefined || this.#isClosed) return reject(noThread(this.#cause));
       const id = ++this.#count;
-      this.#pending.set(id, { resolve, reject });
       const call: CallMessage<N> = { id, name, args, clock: this.#clock() };
       this.#worker.postMessage(call, transfer);
+      this.#pending.set(id, { resolve, reject });
     });
   }
 
@@ -109,6 +109,7 @@ export class ThreadLink {
       worker.on("message", (message: ThreadMessage) => {
         if (message.kind === "done") return this.#hear(message.answers, message.news);
         if (message.kind === "not opened") return reject(errorOf(message.error));
+        if (this.#isClosed) return worker.postMessage(CLOSE);
         this.#worker = worker;
         this.#listener.opened(message.waiting);
         resolve();
@@ -134,13 +135,19 @@ export class ThreadLink {
   }
 
   #hear(answers: readonly Answer[], news: readonly News[]): void {
-    this.#listener.changed(news);
-    for (const answer of answers) {
-      const pending = this.#pending.get(answer.id);
-      this.#pending.delete(answer.id);
-      if ("error" in answer) pending?.reject(errorOf(answer.error));
-      else pending?.resolve(answer.value as never);
+    try {
+      this.#listener.changed(news);
+    } finally {
+      // Whoever listens in vain, those who asked get their answers.
+      for (const answer of answers) this.#answer(answer);
     }
+  }
+
+  #answer(answer: Answer): void {
+    const pending = this.#pending.get(answer.id);
+    this.#pending.delete(answer.id);
+    if ("error" in answer) pending?.reject(errorOf(answer.error));
+    else pending?.resolve(answer.value as never);
   }
 
   #lose(): void {
