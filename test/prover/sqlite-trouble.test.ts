@@ -110,6 +110,9 @@ describe("job store / sqlite, when its thread dies", () => {
           states.push(job.state);
       })();
       await expect.poll(() => states).toEqual(["RUNNING"]);
+      // Answered after what the watcher asks next: it only waits now.
+      await sleep(50);
+      await store.get(named("running"));
       const cut = store.submit(newJob("cut off"));
       const killed = store.killThread();
       await cut.then(

@@ -116,6 +116,8 @@ function makeDurable(db: DatabaseSync): void {
   // Deleted inputs are overwritten, not only unlinked.
   db.exec("PRAGMA secure_delete = ON");
   db.exec("PRAGMA foreign_keys = ON");
+  // 16 MiB instead of 2: job ids are random, so the pages that lead to 100,000 jobs are wanted all the time.
+  db.exec("PRAGMA cache_size = -16384");
   // Checkpoints are made after a sweep, outside of calls.
   db.exec("PRAGMA wal_autocheckpoint = 0");
 }
