@@ -147,7 +147,7 @@ describe("prover / config", () => {
     expect(new Set(meanings).size).toBe(meanings.length);
     // A duration or size whose unit is in the name needs none in its meaning.
     for (const [name, { default: preset }] of Object.entries(OPTIONS)) {
-      if (typeof preset === "number") expect(name).toMatch(/_(MS|BYTES|MAX|THREADS|NICE)$/);
+      if (typeof preset === "number") expect(name).toMatch(/_(MS|BYTES|MAX|THREADS|NICE|KEEP)$/);
     }
   });
 });
