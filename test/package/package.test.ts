@@ -160,6 +160,8 @@ describe("package / content", () => {
         "proto/prover/v1/circuit.proto",
         "proto/prover/v1/job.proto",
         "proto/prover/v1/prover.proto",
+        "prover/observe/page/page.css",
+        "prover/observe/page/page.html",
       ]
     `);
     const folders = new Set(files.filter(isCode).map((path) => path.split("/")[0]));
@@ -311,6 +313,7 @@ describe("package / exports", () => {
           "SubmitOutcomeSchema",
           "SubmitProofRequestSchema",
           "SubmitProofResponseSchema",
+          "UnservedJobsSchema",
           "VerifyProofRequestSchema",
           "VerifyProofResponseSchema",
           "WatchProofRequestSchema",
@@ -437,7 +440,11 @@ describe("package / service", () => {
     const ended = once(service, "close");
     try {
       const [line] = (await once(service.stdout, "data")) as [Buffer];
-      const { port } = JSON.parse(line.toString());
+      const { port, adminPort } = JSON.parse(line.toString());
+      for (const path of ["/", "/page.js", "/tables.js", "/status.json", "/metrics"]) {
+        const page = await fetch(`http://127.0.0.1:${adminPort}${path}`);
+        expect(page.status, path).toBe(200);
+      }
       await runInProject(
         node,
         ...[proofmill(), "submit", "--server", `127.0.0.1:${port}`],
