@@ -57,7 +57,9 @@ describe("prover / stopped under load", () => {
     const ledger = new JobLedger();
     for (let stop = 0; stop < STOPS; stop++) {
       await using served = await ServedProcess.start(optionsFor("graceful.sqlite"));
+      const before = ledger.accepted.size;
       const loading = load(ledger, served);
+      await expect.poll(() => ledger.accepted.size, { timeout: 60_000 }).toBeGreaterThan(before);
       await sleep(random.below(700));
       served.signal("SIGTERM");
       expect(await endsInTime(served)).toBe(true);
@@ -68,7 +70,7 @@ describe("prover / stopped under load", () => {
     const tally = await ledger.audit(served.client);
     faultLine("SIGTERM under load", STOPS, tally, random.seed);
     expect(tally).toMatchObject({ proved: ledger.accepted.size, lost: 0, doubled: 0, attempts: 1 });
-    expect(ledger.accepted.size).toBeGreaterThan(STOPS);
+    expect(ledger.accepted.size).toBeGreaterThanOrEqual(STOPS);
     // Refused because it was going down, or cut off; nothing else went wrong.
     expect([...ledger.refused.keys()].filter((code) => code !== "UNAVAILABLE")).toEqual([]);
   }, 900_000);
@@ -82,7 +84,7 @@ describe("prover / stopped under load", () => {
       await using served = await ServedProcess.start(options);
       const before = ledger.accepted.size;
       const loading = load(ledger, served);
-      await expect.poll(() => ledger.accepted.size, { timeout: 30_000 }).toBeGreaterThan(before);
+      await expect.poll(() => ledger.accepted.size, { timeout: 60_000 }).toBeGreaterThan(before);
       await sleep(random.below(500));
       served.signal("SIGTERM");
       await sleep(random.below(400));
