@@ -68,5 +68,5 @@ describe("prover / killed under load, with its jobs in a file", () => {
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
-  }, 600_000);
+  }, 900_000);
 });
