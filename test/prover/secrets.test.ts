@@ -69,6 +69,7 @@ let certificates: Certificates;
 let folder: string;
 /** All that any of the processes said, and all that clients heard. */
 const heard: Buffer[] = [];
+const children: ChildProcess[] = [];
 
 beforeAll(async () => {
   if (!hasOpenssl) return;
@@ -85,6 +86,8 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   if (!hasOpenssl) return;
+  // Whatever a test that failed has left.
+  for (const child of children) child.kill("SIGKILL");
   await certificates[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
@@ -117,6 +120,7 @@ async function serve(more: Record<string, string> = {}): Promise<Served> {
     env: { PATH, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  children.push(child);
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on("data", (chunk: Buffer) => heard.push(chunk));
   }
