@@ -10,7 +10,7 @@ interface Option<T> {
   /** @throws Error whose message ends the sentence "expected ...". */
   readonly parse: (text: string) => T;
   readonly default: T;
-  /** For the table of the README, with the unit. */
+  /** For the table of docs/configuration.md, with the unit. */
   readonly meaning: string;
   /** What of a refused value may be shown. Undefined: all of it. */
   readonly shown?: (text: string) => string;

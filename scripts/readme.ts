@@ -1,5 +1,5 @@
-// Refreshes what the README repeats from elsewhere: the example's code, the settings, the costs, the benchmark's table
-// and plots. `npm run readme`.
+// Refreshes what documents repeat from elsewhere: the example's code, the costs, the benchmark's table and plots in the
+// README, the settings in docs/configuration.md. `npm run readme`.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writePlots } from "../bench/report/plots.ts";
@@ -21,20 +21,29 @@ interface Gas {
   >;
 }
 
-/** The README as it ought to be: each part between `<!-- begin: NAME -->` and `<!-- end: NAME -->` made anew. */
-export async function refreshed(text: string): Promise<string> {
-  const parts: Record<string, string> = {
+/** Documents with parts that are made here, by path. */
+export const REFRESHED = ["README.md", "docs/configuration.md"] as const;
+
+/** A document as it ought to be: each part between `<!-- begin: NAME -->` and `<!-- end: NAME -->` made anew. */
+export async function refreshed(path: (typeof REFRESHED)[number]): Promise<string> {
+  return Object.entries(await partsOf(path)).reduce(
+    (text, [name, content]) => {
+      const [begin, end] = [`<!-- begin: ${name} -->`, `<!-- end: ${name} -->`];
+      const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+      if (from < 0 || to < from) throw new Error(`${path}: expected "${begin}" and then "${end}"`);
+      return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`;
+    },
+    await read(path),
+  );
+}
+
+async function partsOf(path: (typeof REFRESHED)[number]): Promise<Record<string, string>> {
+  if (path === "docs/configuration.md") return { settings: optionsTable() };
+  return {
     code: `\`\`\`ts\n${await read("docs/examples/prove.ts")}\`\`\``,
     costs: await costsTable(),
-    settings: optionsTable(),
     speed: speedBlock(await latestResult()),
   };
-  return Object.entries(parts).reduce((readme, [name, content]) => {
-    const [begin, end] = [`<!-- begin: ${name} -->`, `<!-- end: ${name} -->`];
-    const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
-    if (from < 0 || to < from) throw new Error(`README.md: expected "${begin}" and then "${end}"`);
-    return `${readme.slice(0, from + begin.length)}\n${content}\n${readme.slice(to)}`;
-  }, text);
 }
 
 /** The run that `bench/results` shows. */
@@ -59,8 +68,7 @@ async function costsTable(): Promise<string> {
 }
 
 if (import.meta.main) {
-  const path = join(root, "README.md");
-  await writeFile(path, await refreshed(await readFile(path, "utf8")));
+  for (const path of REFRESHED) await writeFile(join(root, path), await refreshed(path));
   const latest = await latestResult();
   if (!latest.isQuick) await writePlots(join(root, "docs/plots"), latest);
 }
