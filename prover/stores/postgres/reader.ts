@@ -1,5 +1,6 @@
 import { isFinal, type Job, type JobEvent, PRIORITIES } from "../../job.ts";
 import type { CircuitLoad, JobFilter, JobPage, JobReference, StoreStats } from "../../job-store.ts";
+import { matches, SCANNED_MAX } from "../job-filter.ts";
 import { unknownJob } from "../transition.ts";
 import type { Database, Statement } from "./database.ts";
 import { type EventRow, eventOf, type JobRow, jobOf, type LoadRow } from "./rows.ts";
@@ -46,36 +47,31 @@ export class JobReader {
     return Math.max(0, Number(row?.ahead ?? 0));
   }
 
-  async list(
-    { owner, states, circuitId, labels }: JobFilter,
-    limit: number,
-    cursor: number | undefined,
-  ): Promise<JobPage> {
+  /** A page looks at `SCANNED_MAX` jobs at most, and may be short: the cursor says where to go on. */
+  async list(filter: JobFilter, limit: number, cursor: number | undefined): Promise<JobPage> {
+    const { owner, states, circuitId } = filter;
     const jobs: Job[] = [];
-    if (!isText(owner) || !isText(circuitId)) {
-      return { jobs, nextCursor: undefined };
-    }
-    const wanted = states.length > 0 ? states : null;
+    if (!isText(owner) || !isText(circuitId)) return { jobs, nextCursor: undefined };
     let before = cursor ?? Number.MAX_SAFE_INTEGER;
-    let last: number | undefined;
-    while (true) {
+    for (let scanned = 0; scanned < SCANNED_MAX; scanned += LIST_ROWS) {
       const rows = await this.#query<JobRow>(sql.LIST, [
         before,
         owner ?? null,
-        wanted,
+        states.length > 0 ? states : null,
         circuitId ?? null,
         LIST_ROWS,
       ]);
       for (const row of rows) {
-        before = row.number;
         const job = jobOf(row);
-        if (!hasLabels(job, labels)) continue;
-        if (jobs.length === limit) return { jobs, nextCursor: last };
-        jobs.push({ ...job, result: undefined });
-        last = row.number;
+        if (matches(job, filter)) {
+          if (jobs.length === limit) return { jobs, nextCursor: before };
+          jobs.push({ ...job, result: undefined });
+        }
+        before = row.number;
       }
       if (rows.length < LIST_ROWS) return { jobs, nextCursor: undefined };
     }
+    return { jobs, nextCursor: before };
   }
 
   async *events(
@@ -197,12 +193,6 @@ function sumOf(load: readonly LoadRow[]): Omit<StoreStats, "oldestQueuedMs"> {
     runningCount: all.reduce((sum, { runningCount }) => sum + runningCount, 0),
     circuits: all,
   };
-}
-
-function hasLabels(job: Job, labels: Readonly<Record<string, string>>): boolean {
-  return Object.entries(labels).every(
-    ([name, value]) => Object.hasOwn(job.labels, name) && job.labels[name] === value,
-  );
 }
 
 /** PostgreSQL has no text with U+0000, so no job has such a name. */

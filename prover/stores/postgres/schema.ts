@@ -16,6 +16,8 @@ const EVENTS_KEPT = 64;
 const MIGRATIONS: readonly string[] = [
   `
   CREATE TYPE job_priority AS ENUM ('HIGH', 'NORMAL', 'LOW');
+  -- Of jobs that come back, which go before all others: their places are below 0.
+  CREATE SEQUENCE place_front;
   CREATE SEQUENCE place_high;
   CREATE SEQUENCE place_normal;
   CREATE SEQUENCE place_low;
@@ -29,7 +31,7 @@ const MIGRATIONS: readonly string[] = [
     input_kind text NOT NULL,
     content_sha256 text NOT NULL,
     priority job_priority NOT NULL,
-    -- In the line of its priority: less is sooner. A job that comes back has it still.
+    -- In the line of its priority: less is sooner.
     place bigint NOT NULL,
     -- JSON, but as text: jsonb knows no U+0000.
     labels text NOT NULL,

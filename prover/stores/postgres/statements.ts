@@ -127,7 +127,8 @@ export const CLAIM = statement(
     FROM head WHERE jobs.number = head.number
     RETURNING jobs.*
   )
-  SELECT job.*, inputs.key_id, inputs.format, inputs.bytes, inputs.new_root, inputs.tx_data
+  SELECT EXISTS (SELECT FROM jobs WHERE state = 'QUEUED' AND expire_ms <= ${NOW}) AS must_expire,
+    job.*, inputs.key_id, inputs.format, inputs.bytes, inputs.new_root, inputs.tx_data
   FROM job JOIN inputs USING (number)`,
 );
 
@@ -166,7 +167,8 @@ export const CHANGE = statement(
       lease_token = CASE WHEN $10 THEN lease_token END,
       lease_deadline_ms = CASE WHEN $10 THEN lease_deadline_ms END,
       place = CASE
-        WHEN NOT $11 THEN place
+        WHEN $8 OR $10 THEN place
+        WHEN NOT $11 THEN -nextval('place_front')
         WHEN priority = 'HIGH' THEN nextval('place_high')
         WHEN priority = 'NORMAL' THEN nextval('place_normal')
         ELSE nextval('place_low')
@@ -183,7 +185,7 @@ export const CHANGE = statement(
   SELECT job.*, $12::bytea AS result FROM job`,
 );
 
-/** Waiting jobs whose time is over. */
+/** Waiting jobs whose time is over: all, or those before $2 priority and $3 place. */
 export const EXPIRE = statement(
   "expire",
   `WITH job AS (
@@ -191,6 +193,7 @@ export const EXPIRE = statement(
       sequence = sequence + 1, changed_ms = ${NOW}
     WHERE number IN (
       SELECT number FROM jobs WHERE state = 'QUEUED' AND expire_ms <= ${NOW}
+        AND ($2::job_priority IS NULL OR (priority, place) < ($2::job_priority, $3::bigint))
       ORDER BY expire_ms LIMIT ${AT_ONCE} FOR UPDATE SKIP LOCKED
     )
     RETURNING *

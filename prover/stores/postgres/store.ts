@@ -11,12 +11,11 @@ import {
   type Lease,
   type NewJob,
   type PurgeFilter,
-  type RevokeReason,
   type Settlement,
   type StoreStats,
   sameContent,
 } from "../../job-store.ts";
-import { InputSealer, type SealingKey, type StoredInput } from "../input-sealer.ts";
+import { InputSealer, type SealingKey } from "../input-sealer.ts";
 import {
   checkRoom,
   isDeadLetter,
@@ -27,23 +26,16 @@ import {
 } from "../transition.ts";
 import type { DatabaseAddress } from "./address.ts";
 import { Database, type Statement } from "./database.ts";
+import { HeldJobs } from "./held.ts";
+import { Housekeeper } from "./housekeeper.ts";
 import { type Notice, Notices } from "./notices.ts";
 import { JobReader } from "./reader.ts";
 import { type InputRow, inputOf, type JobRow, jobOf } from "./rows.ts";
 import * as sql from "./statements.ts";
+import { bufferOf, type SubmitRow, submitValues } from "./submission.ts";
 
-/** Changes of the sums that wait to be added up, before that is done out of turn. */
-const FOLD_AT = 100;
 /** Tries of a change that others come before: each of them has changed the job meanwhile. */
 const TRIES_MAX = 50;
-
-/** A claim of this process. */
-interface Held {
-  readonly token: string;
-  readonly revoke: AbortController;
-  readonly input: JobInput;
-  readonly expireMs: number | undefined;
-}
 
 /** What `CHANGE` makes of a job, besides the next sequence. */
 interface Change {
@@ -76,7 +68,8 @@ export class PostgresStore implements JobStore {
   readonly #sealer: InputSealer;
   readonly #now: (() => number) | undefined;
   readonly #reader: JobReader;
-  readonly #held = new Map<number, Held>();
+  readonly #held = new HeldJobs();
+  readonly #housekeeper: Housekeeper;
   /** Tokens of claims of which it is not known whether they were made. */
   readonly #unanswered = new Set<string>();
   readonly #listeners = new Set<() => void>();
@@ -94,6 +87,7 @@ export class PostgresStore implements JobStore {
     this.#now = now;
     this.#sealer = new InputSealer(keys);
     this.#reader = new JobReader(database, now);
+    this.#housekeeper = new Housekeeper(database, limits, now);
     this.#notices = new Notices(address, (notice) => this.#hear(notice));
   }
 
@@ -172,7 +166,7 @@ export class PostgresStore implements JobStore {
       token,
       this.#limits.leaseMs,
     ];
-    const [row] = await this.#timed<JobRow & InputRow>(sql.CLAIM, values).catch((error) => {
+    const [row] = await this.#timed<ClaimRow>(sql.CLAIM, values).catch((error) => {
       this.#unanswered.add(token);
       throw error;
     });
@@ -181,14 +175,14 @@ export class PostgresStore implements JobStore {
       await this.#expire();
       return undefined;
     }
+    if (row.must_expire) await this.#expire(row);
     const job = jobOf(row);
     const lease = { jobId: job.jobId, token };
     const input = await this.#open(row, lease);
     if (input === undefined) return this.claim(circuits);
-    const revoke = new AbortController();
-    this.#held.set(row.number, { token, revoke, input, expireMs: job.expireMs });
+    const revoked = this.#held.add(row.number, { token, input, expireMs: job.expireMs });
     this.#announce({ changed: [row.number] });
-    return { lease, job, input, revoked: revoke.signal };
+    return { lease, job, input, revoked };
   }
 
   async heartbeat(lease: Lease, stage: JobStage, progressPercent: number): Promise<boolean> {
@@ -200,8 +194,8 @@ export class PostgresStore implements JobStore {
       this.#limits.leaseMs,
     ]);
     if (row === undefined) return false;
-    if (row.cancel_requested) this.#revoke(row.number, "cancelled");
-    else if (row.is_expired) this.#revoke(row.number, "expired");
+    if (row.cancel_requested) this.#held.revoke(row.number, "cancelled");
+    else if (row.is_expired) this.#held.revoke(row.number, "expired");
     if (row.has_changed) this.#announce({ changed: [row.number] });
     return true;
   }
@@ -211,12 +205,7 @@ export class PostgresStore implements JobStore {
       async () => (await this.#query<JobRow>(sql.BY_LEASE, [lease.jobId, lease.token]))[0],
       (job, nowMs) => this.#outcome(job, settlement, nowMs),
     );
-    for (const [number, { token, input }] of this.#held) {
-      if (token !== lease.token) continue;
-      // The bytes may be a witness: do not leave them to the garbage collector.
-      input.bytes.fill(0);
-      this.#held.delete(number);
-    }
+    this.#held.release(lease.token);
     return changed && jobOf(changed.row);
   }
 
@@ -320,20 +309,16 @@ export class PostgresStore implements JobStore {
   }
 
   async #sweep(): Promise<void> {
-    const { leaseMs, keepDeadMs, keepFinishedMs, keepFinishedMax, queueMaxBytes } = this.#limits;
     await this.#giveBack();
-    await this.#revokeOverdue();
-    const [due] = await this.#timed<DueRow>(sql.IS_DUE, [
-      keepDeadMs,
-      keepFinishedMs,
-      keepFinishedMax,
-      queueMaxBytes,
-    ]);
-    if (due?.must_expire) await this.#expire();
-    if (due?.has_silent) {
-      for (const row of await this.#timed<JobRow>(sql.SILENT, [leaseMs])) await this.#takeBack(row);
+    for (const number of await this.#housekeeper.overdue(this.#held.expiring)) {
+      this.#held.revoke(number, "expired");
     }
-    if (due?.must_forget || (due?.change_count ?? 0) >= FOLD_AT) await this.#keepHouse();
+    const due = await this.#housekeeper.due();
+    if (due.mustExpire) await this.#expire();
+    if (due.hasSilent) {
+      for (const row of await this.#housekeeper.silent()) await this.#takeBack(row);
+    }
+    if (due.mustForget) this.#announce({ changed: await this.#housekeeper.tidy() });
   }
 
   /** Jobs that were claimed although the answer did not arrive go back, at no attempt's cost. */
@@ -347,35 +332,10 @@ export class PostgresStore implements JobStore {
     }
   }
 
-  /** Of all processes, one at a time. */
-  async #keepHouse(): Promise<void> {
-    const { keepDeadMs, keepFinishedMs, keepFinishedMax, queueMaxBytes } = this.#limits;
-    const nowMs = this.#now?.() ?? null;
-    const forgotten = await this.#database.transaction(async (client) => {
-      const run = async <R>({ name, text }: Statement, values: unknown[]) =>
-        (await client.query({ name, text, values })).rows as R[];
-      const [lock] = await run<{ is_mine: boolean }>(sql.TRY_HOUSEKEEPING, []);
-      if (!lock?.is_mine) return [];
-      await run(sql.FOLD, []);
-      await run(sql.FOLD_EMPTY, []);
-      await run(sql.BURY, [nowMs, keepDeadMs, queueMaxBytes]);
-      return run<{ number: number }>(sql.FORGET, [nowMs, keepFinishedMs, keepFinishedMax]);
-    });
-    this.#announce({ changed: forgotten.map(({ number }) => number) });
-  }
-
-  async #expire(): Promise<void> {
-    const rows = await this.#timed<JobRow>(sql.EXPIRE, []);
+  async #expire(before?: JobRow): Promise<void> {
+    const rows = await this.#housekeeper.expire(before);
     this.#announce({ changed: rows.map(({ number }) => number) });
     for (const row of rows) this.#tellEnded(jobOf(row));
-  }
-
-  async #revokeOverdue(): Promise<void> {
-    const expiring = [...this.#held].filter(([, { expireMs }]) => expireMs !== undefined);
-    if (expiring.length === 0) return;
-    const numbers = expiring.map(([number]) => number);
-    const rows = await this.#timed<{ number: number }>(sql.OVERDUE, [numbers]);
-    for (const { number } of rows) this.#revoke(number, "expired");
   }
 
   /** Takes a job from its silent worker. */
@@ -383,7 +343,7 @@ export class PostgresStore implements JobStore {
     const failure = silentWorker(this.#limits.leaseMs);
     const change = this.#outcome(jobOf(row), { kind: "failed", failure }, this.#reader.nowOf(row));
     const taken = await this.#change(row, { ...change, onlySilent: true });
-    if (taken !== undefined) this.#revoke(row.number, "lost");
+    if (taken !== undefined) this.#held.revoke(row.number, "lost");
   }
 
   #outcome(job: Job, settlement: Settlement, nowMs: number): Change {
@@ -425,7 +385,7 @@ export class PostgresStore implements JobStore {
       how.isDead ?? false,
       how.keepsClaim ?? false,
       how.toBack ?? false,
-      job.result === undefined ? null : buffer(job.result),
+      job.result === undefined ? null : bufferOf(job.result),
       how.onlySilent ?? false,
     ]);
     if (next === undefined) return undefined;
@@ -442,17 +402,13 @@ export class PostgresStore implements JobStore {
 
   #hear({ hasWork, changed, stopped }: Notice): void {
     for (const number of changed) this.#reader.wake(number);
-    for (const number of stopped) this.#revoke(number, "cancelled");
+    for (const number of stopped) this.#held.revoke(number, "cancelled");
     if (hasWork) for (const listener of this.#listeners) listener();
   }
 
   #stop(numbers: readonly number[]): void {
-    for (const number of numbers) this.#revoke(number, "cancelled");
+    for (const number of numbers) this.#held.revoke(number, "cancelled");
     this.#notices.send({ stopped: numbers });
-  }
-
-  #revoke(number: number, reason: RevokeReason): void {
-    this.#held.get(number)?.revoke.abort(reason);
   }
 
   #tellEnded(job: Job): void {
@@ -469,9 +425,9 @@ export class PostgresStore implements JobStore {
   }
 }
 
-interface SubmitRow extends JobRow {
-  readonly waiting_count: number;
-  readonly waiting_bytes: number;
+interface ClaimRow extends JobRow, InputRow {
+  /** Somebody's time in the line is over. */
+  readonly must_expire: boolean;
 }
 
 interface HeartbeatRow {
@@ -481,50 +437,9 @@ interface HeartbeatRow {
   readonly has_changed: boolean;
 }
 
-interface DueRow {
-  readonly must_expire: boolean;
-  readonly has_silent: boolean;
-  readonly must_forget: boolean;
-  readonly change_count: number;
-}
-
-function submitValues(
-  jobId: string,
-  job: NewJob,
-  { keyId, format, bytes, commit }: StoredInput,
-  limits: StoreLimits,
-): readonly unknown[] {
-  return [
-    jobId,
-    job.owner,
-    job.requestId,
-    job.circuitId,
-    job.zkeySha256,
-    job.inputKind,
-    job.contentSha256,
-    job.priority,
-    JSON.stringify(job.labels),
-    job.developmentKeys,
-    job.expireMs ?? null,
-    format,
-    buffer(bytes),
-    commit?.newRoot.toString() ?? null,
-    commit === undefined ? null : buffer(commit.txData),
-    limits.queueMax,
-    limits.queueMaxBytes,
-    keyId ?? null,
-    job.input.bytes.length,
-  ];
-}
-
 /** The job at its end; whose time that is, the database says. */
 function ended(job: Job, changes: Partial<Job>): Job {
   return { ...job, ...changes, cancelRequested: false };
-}
-
-/** pg sends Buffers as they are, and other arrays as text. */
-function buffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Others changed the job at every try. */
