@@ -254,15 +254,17 @@ class Model {
     const claimed = await store.claim(PROVABLE);
     const line = this.#with("QUEUED").toSorted((a, b) => rank(a) - rank(b) || a.place - b.place);
     for (const job of line) {
-      if (this.#isExpired(job)) {
-        this.#finish(job, "EXPIRED");
-        continue;
-      }
       const equals = line.filter(
         (other) => other.priority === job.priority && other.place === job.place,
       );
       const taken = equals.find(({ jobId }) => jobId === claimed?.job.jobId);
       // Of those with one place, expired ones may or may not have been met before the one taken.
+      for (const other of taken === undefined ? [job] : equals) {
+        if (!this.#isExpired(other)) continue;
+        const isMet = taken === undefined || (await store.get(other))?.state === "EXPIRED";
+        if (isMet) this.#finish(other, "EXPIRED");
+      }
+      if (this.#isExpired(job)) continue;
       expect(taken, `claimed ${claimed?.job.requestId}, expected ${job.requestId}`).toBeDefined();
       if (taken === undefined || claimed === undefined) return;
       taken.state = "RUNNING";
