@@ -17,6 +17,8 @@ export interface BackupFile {
 
 /** "jobs-20261122T194512.345Z.sqlite": sorts by time. */
 const NAME = /^jobs-\d{8}T\d{6}\.\d{3}Z\.sqlite$/;
+/** What a process left behind that ended while it wrote one. It holds inputs, too. */
+const UNFINISHED = /^jobs-\d{8}T\d{6}\.\d{3}Z\.sqlite\.part(-journal|-wal|-shm)?$/;
 
 /** Copies of the job store in a folder. */
 export class Backups {
@@ -78,7 +80,12 @@ export class Backups {
 
   async #removeOld(): Promise<void> {
     const { backupDir, backupKeep } = this.#options;
-    const names = (await readdir(backupDir)).filter((name) => NAME.test(name)).sort();
-    for (const name of names.slice(0, -backupKeep)) await rm(join(backupDir, name));
+    const names = await readdir(backupDir);
+    const old = names
+      .filter((name) => NAME.test(name))
+      .sort()
+      .slice(0, -backupKeep);
+    const unfinished = names.filter((name) => UNFINISHED.test(name));
+    for (const name of [...old, ...unfinished]) await rm(join(backupDir, name), { force: true });
   }
 }

@@ -1,4 +1,13 @@
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -104,6 +113,15 @@ describe("prover / copies of the job store", () => {
     expect((await readdir(inDir("copies"))).sort()).toEqual(kept.sort());
   });
 
+  it("take away what a process left that ended while it wrote one", async () => {
+    await using server = await startStored();
+    const { path } = await server.admin.backup();
+    const left = "jobs-20260101T000000.000Z.sqlite.part";
+    for (const name of [left, `${left}-journal`]) await writeFile(inDir("copies", name), MARKER);
+    const { path: next } = await server.admin.backup();
+    expect((await readdir(inDir("copies"))).sort()).toEqual([path, next].map((p) => basename(p)));
+  });
+
   it("asked for at once are one, after the one that is being written", async () => {
     await using server = await startStored();
     const asked = await Promise.all([1, 2, 3].map(() => server.admin.backup()));
@@ -136,6 +154,17 @@ describe("prover / copies of the job store", () => {
 });
 
 describe("prover / copying a database", () => {
+  it("follows no link, and writes into no file that is there", async () => {
+    const database = new DatabaseSync(inDir("source.sqlite"));
+    await writeFile(inDir("target"), "mine");
+    await symlink(inDir("target"), inDir("copy.sqlite.part"));
+    await expect(copyDatabase(database, inDir("copy.sqlite"))).rejects.toMatchObject({
+      code: "EEXIST",
+    });
+    expect(await readFile(inDir("target"), "utf8")).toBe("mine");
+    database.close();
+  });
+
   it("waits for a transaction under way, and has it then", async () => {
     const database = new DatabaseSync(inDir("source.sqlite"));
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL");

@@ -26,8 +26,8 @@ const PAUSE_MS = 3;
 export async function copyDatabase(db: DatabaseSync, path: string): Promise<void> {
   const { backup } = await import("node:sqlite");
   const unfinished = `${path}.part`;
-  // SQLite would make it readable for all.
-  await (await open(unfinished, "w", 0o600)).close();
+  // SQLite would make it readable for all, and write into whatever is there, or where a link leads.
+  await (await open(unfinished, "wx", 0o600)).close();
   try {
     // Node 22.13 has no `backup`; there calls wait for the whole copy.
     if (backup === undefined) db.prepare("VACUUM INTO ?").run(unfinished);
