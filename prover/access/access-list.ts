@@ -2,6 +2,7 @@
 import { Reloaded } from "../listening/reloaded.ts";
 import { isCertificateName } from "./certificate-name.ts";
 import { type CallerLimits, type Identity, RIGHTS, type Right } from "./identity.ts";
+import { lineOfRepeatedField } from "./repeated-field.ts";
 
 /** One who may call, and how it is known. */
 export interface AccessEntry extends Identity {
@@ -50,10 +51,16 @@ export async function openAccessList(
 /** @throws AccessFileError with all problems at once. */
 export function parseAccessList(bytes: Uint8Array): readonly AccessEntry[] {
   let root: unknown;
+  let line: number | undefined;
   try {
-    root = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    root = JSON.parse(text);
+    line = lineOfRepeatedField(text);
   } catch {
     throw new AccessFileError(["got a file that is not JSON"]);
+  }
+  if (line !== undefined) {
+    throw new AccessFileError([`line ${line}: got a field a second time in one object`]);
   }
   const problems: string[] = [];
   const report = (at: string, problem: string) => problems.push(`${at}: ${problem}`);

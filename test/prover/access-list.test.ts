@@ -67,6 +67,19 @@ describe("prover / access list", () => {
     expect(problemsOf(file)).toHaveLength(1);
   });
 
+  it("refuses a field that is there twice, however it is written, and says on which line", () => {
+    const rest = `"name": "a", "tokenSha256": ["${DIGEST}"]`;
+    const of = (rights: string) => problemsOf(`{"identities": [{${rest},\n${rights}}]}`);
+    expect(of('"rights": ["read"]')).toEqual([]);
+    expect(of('"rights": ["read"],\n"rights": ["admin"]')[0]).toMatch(/^line 3: /);
+    expect(of('"rights": ["read"], "r\\u0069ghts": ["admin"]')[0]).toMatch(/^line 2: /);
+    const limits = '"limits": {"openCalls": 1, "openCalls": 2}';
+    expect(of(`"rights": ["read"], ${limits}`)[0]).toMatch(/^line 2: /);
+    // Beside each other, or as a value, it is no second one.
+    const other = `{"name": "b", "certificates": ["cn:name"], "rights": ["read"]}`;
+    expect(of(`"rights": ["read"]}, ${other.slice(0, -1)}`)).toEqual([]);
+  });
+
   it("refuses two that could not be told apart", () => {
     const other = { ...GOOD, name: "b", tokenSha256: ["cd".repeat(32)] };
     expect(problemsOf({ identities: [GOOD, { ...other, name: "a" }] })[0]).toMatch(/\[1\]\.name/);
