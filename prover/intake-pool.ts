@@ -50,19 +50,23 @@ export class IntakePool {
   /**
    * The input as a worker takes it.
    *
-   * @param bytes  its size as it was sent.
-   * @throws ProverError with the fields at fault, QUEUE_FULL, WORKER_LOST
+   * @param bytes   its size as it was sent.
+   * @param signal  of a caller who has gone: its task leaves the line.
+   * @throws ProverError with the fields at fault, QUEUE_FULL, WORKER_LOST, CANCELLED
    */
-  async check(task: IntakeTask, bytes: number): Promise<JobInput> {
+  async check(task: IntakeTask, bytes: number, signal: AbortSignal): Promise<JobInput> {
     const transferList = task.kind === "batch" ? [] : [task.bytes.buffer];
-    const result = await this.#run<IntakeResult>(task, bytes, transferList);
+    const result = await this.#run<IntakeResult>(task, { bytes, signal, transferList });
     if (result.kind === "accepted") return result.input;
     throw new ProverError(result.code, result.message, { violations: result.violations });
   }
 
-  /** @throws ProverError KEY_MALFORMED, KEY_REFUSED, ARTEFACT_MISMATCH, QUEUE_FULL, WORKER_LOST */
-  async verify(task: VerifyTask): Promise<boolean> {
-    const result = await this.#run<VerifyResult>(task, 0);
+  /**
+   * @param signal  as in `check`.
+   * @throws ProverError KEY_MALFORMED, KEY_REFUSED, ARTEFACT_MISMATCH, QUEUE_FULL, WORKER_LOST, CANCELLED
+   */
+  async verify(task: VerifyTask, signal: AbortSignal): Promise<boolean> {
+    const result = await this.#run<VerifyResult>(task, { bytes: 0, signal, transferList: [] });
     if (result.kind === "verified") return result.isValid;
     throw new ProverError(result.code, result.message);
   }
@@ -73,10 +77,18 @@ export class IntakePool {
 
   async #run<R>(
     task: unknown,
-    bytes: number,
-    transferList: readonly ArrayBuffer[] = [],
+    {
+      bytes,
+      signal,
+      transferList,
+    }: {
+      readonly bytes: number;
+      readonly signal: AbortSignal;
+      readonly transferList: readonly ArrayBuffer[];
+    },
   ): Promise<R> {
-    const slot = this.#free.pop() ?? (await this.#nextFree(bytes));
+    if (signal.aborted) throw gone();
+    const slot = this.#free.pop() ?? (await this.#nextFree(bytes, signal));
     try {
       return await slot.run<R>(task, { transferList });
     } finally {
@@ -89,7 +101,7 @@ export class IntakePool {
     }
   }
 
-  #nextFree(bytes: number): Promise<ThreadSlot> {
+  #nextFree(bytes: number, signal: AbortSignal): Promise<ThreadSlot> {
     const count = this.#waiting.length;
     if (count >= this.#waitingMax) {
       throw busy(`${count} inputs waiting to be checked, expected fewer than ${this.#waitingMax}`);
@@ -101,8 +113,24 @@ export class IntakePool {
       );
     }
     this.#waitingBytes += bytes;
-    return new Promise((go) => this.#waiting.push({ go, bytes }));
+    return new Promise((go, reject) => {
+      const waiting: Waiting = { go, bytes };
+      this.#waiting.push(waiting);
+      // Else a caller could fill the line with calls that it begins and ends, however few are open.
+      const leave = () => {
+        const at = this.#waiting.indexOf(waiting);
+        if (at < 0) return;
+        this.#waiting.splice(at, 1);
+        this.#waitingBytes -= bytes;
+        reject(gone());
+      };
+      signal.addEventListener("abort", leave, { once: true });
+    });
   }
+}
+
+function gone(): ProverError {
+  return new ProverError("CANCELLED", "the caller ended the call");
 }
 
 function busy(got: string): ProverError {

@@ -97,13 +97,11 @@ export function proverService(
     }
   }
 
-  const verify = async (request: VerifyProofRequest) => {
+  const verify = async (request: VerifyProofRequest, { signal }: CallContext) => {
     const circuit = circuits.get(request.circuitId);
-    const isValid = await intake.verify({
-      kind: "verify",
-      verificationKey: circuit.verificationKey,
-      ...decodeProof(request, circuit.publicSignalNames),
-    });
+    const proof = decodeProof(request, circuit.publicSignalNames);
+    const { verificationKey } = circuit;
+    const isValid = await intake.verify({ kind: "verify", verificationKey, ...proof }, signal);
     return {
       valid: isValid,
       vkeySha256: Buffer.from(circuit.verificationKey.sha256, "hex"),

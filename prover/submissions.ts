@@ -53,7 +53,7 @@ export class Submissions {
   /** @throws ProverError for everything that SubmitProof can refuse. */
   async submit(
     request: SubmitProofRequest,
-    { identity, traceparent }: Pick<CallContext, "identity" | "traceparent">,
+    { identity, traceparent, signal }: Pick<CallContext, "identity" | "traceparent" | "signal">,
   ): Promise<Accepted> {
     this.#quotas.countSubmission(identity);
     const owner = identity.name;
@@ -70,7 +70,8 @@ export class Submissions {
       identity,
       () => this.#store.queuedOf(owner),
       async () => {
-        const input = await this.#intake.check(submission.check, submission.contentBytes);
+        const { check, contentBytes } = submission;
+        const input = await this.#intake.check(check, contentBytes, signal);
         this.#requireOpen();
         const labels = this.#isTraced ? traced(submission.labels, traceparent) : submission.labels;
         return this.#store.submit({ ...described(submission), labels, owner, input });

@@ -1,0 +1,26 @@
+import { describe, expect, it } from "vitest";
+import { IntakePool } from "../../prover/intake-pool.ts";
+
+describe("prover / intake", () => {
+  it("forgets what waits for a thread when its caller has gone", async () => {
+    const pool = new IntakePool({ threads: 1, waitingMax: 1, waitingMaxBytes: 1_000 });
+    const leave = new AbortController();
+    const check = (signal = new AbortController().signal) => {
+      const task = { kind: "wtns", bytes: new Uint8Array(8), wireCount: 1 } as const;
+      return pool.check(task, 900, signal);
+    };
+    const asked = [check(), check(leave.signal), check()];
+    leave.abort();
+    asked.push(check(leave.signal), check());
+    const outcomes = await Promise.allSettled(asked);
+    expect(outcomes.map((each) => each.status === "rejected" && each.reason.code)).toEqual([
+      "WITNESS_MALFORMED",
+      "CANCELLED",
+      "QUEUE_FULL",
+      "CANCELLED",
+      "WITNESS_MALFORMED",
+    ]);
+    expect(pool.waitingCount).toBe(0);
+    await pool.close();
+  });
+});
