@@ -9,6 +9,7 @@ import { authentication, authorizePage } from "./access/authentication.ts";
 import type { Quotas } from "./access/quotas.ts";
 import type { Config } from "./config.ts";
 import { addService, type CallReport, type Handlers } from "./grpc.ts";
+import { addHealth } from "./health-service.ts";
 import type { Certificates } from "./listening/certificates.ts";
 import { Front, type Refusal } from "./listening/front.ts";
 import type { Reloaded } from "./listening/reloaded.ts";
@@ -84,8 +85,9 @@ export class Listener<S extends DescService> {
     addService(this.#server, service, handlers, dependencies.report);
     this.#names = ["", service.typeName];
     this.#health = new HealthImplementation();
-    for (const name of [...this.#names, ...PROBES]) this.#health.setStatus(name, "NOT_SERVING");
-    this.#health.addToServer(this.#server);
+    const healthNames = [...this.#names, ...PROBES];
+    for (const name of healthNames) this.#health.setStatus(name, "NOT_SERVING");
+    addHealth(this.#server, this.#health, healthNames);
     addReflection(
       this.#server,
       [service],

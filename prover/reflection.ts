@@ -25,5 +25,27 @@ export function addReflection(
   // @grpc/reflection takes what @grpc/proto-loader makes, but reads nothing of it except these bytes.
   const fileDescriptorProtos = [...files.values()];
   const described = { format: "protobuf-es", type: {}, fileDescriptorProtos };
-  new ReflectionService({ described } as never).addToServer(server);
+  const addService: grpc.Server["addService"] = (definition, { ServerReflectionInfo }) => {
+    const serve = ServerReflectionInfo as grpc.handleBidiStreamingCall<unknown, unknown>;
+    server.addService(definition, {
+      ServerReflectionInfo: (stream: Parameters<typeof serve>[0]) => serve(paced(stream)),
+    });
+  };
+  new ReflectionService({ described } as never).addToServer({ addService } as grpc.Server);
+}
+
+/** Reads on when answers are read: the package writes whatever it is asked, and would keep it all. */
+function paced(
+  stream: grpc.ServerDuplexStream<unknown, unknown>,
+): grpc.ServerDuplexStream<unknown, unknown> {
+  const write = stream.write.bind(stream) as (message: unknown) => boolean;
+  stream.write = (message: unknown) => {
+    const hasRoom = write(message);
+    if (!hasRoom && !stream.isPaused()) {
+      stream.pause();
+      stream.once("drain", () => stream.resume());
+    }
+    return hasRoom;
+  };
+  return stream;
 }

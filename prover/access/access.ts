@@ -29,6 +29,11 @@ export class Access {
     return this.#list === undefined;
   }
 
+  /** From now on others may be known, or the same by other things. */
+  onChange(listener: () => void): void {
+    this.#list?.onChange(() => listener());
+  }
+
   /**
    * Who shows these. A certificate and a token must not be two callers'.
    *

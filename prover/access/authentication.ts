@@ -6,7 +6,7 @@ import { ProverError } from "../errors.ts";
 import { toServiceError } from "../status.ts";
 import type { Access } from "./access.ts";
 import { type Identity, requireRight } from "./identity.ts";
-import { PAGE_RIGHTS, rightsOf } from "./method-rights.ts";
+import { PAGE_RIGHTS, requestMaxBytesOf, rightsOf } from "./method-rights.ts";
 import type { Quotas } from "./quotas.ts";
 
 export interface AuthenticationDependencies {
@@ -26,10 +26,19 @@ export function identityOf(metadata: grpc.Metadata): Identity | undefined {
   return identities.get(metadata);
 }
 
-/** Refuses calls of unknown callers, of those without the method's right, and of those with too many. */
+/**
+ * Refuses calls of unknown callers, of those without the method's right, and of those with too many. When
+ * the list of callers changes, open calls are asked again.
+ */
 export function authentication(dependencies: AuthenticationDependencies): grpc.ServerInterceptor {
   const { access, quotas, isEncrypted, onRefusal } = dependencies;
+  const open = new Set<() => void>();
+  access.onChange(() => {
+    for (const askAgain of open) askAgain();
+  });
   return ({ path }, call) => {
+    const bytesMax = requestMaxBytesOf(path);
+    if (bytesMax !== undefined) limitRequest(call, bytesMax);
     const rights = rightsOf(path);
     if (rights === undefined) return new grpc.ServerInterceptingCall(call);
     let leave = () => {};
@@ -37,20 +46,40 @@ export function authentication(dependencies: AuthenticationDependencies): grpc.S
       start(next) {
         next({
           onReceiveMetadata(metadata, proceed) {
-            try {
-              const identity = access.identify({
-                certificate: call.getAuthContext().sslPeerCertificate,
-                authorization: only(metadata.get("authorization")),
-                isPrivate: isEncrypted || isLoopbackPeer(call.getPeer()),
-              });
-              requireRight(identity, rights);
-              leave = quotas.openCall(identity);
-              identities.set(metadata, identity);
-            } catch (caught) {
+            const credentials = {
+              certificate: call.getAuthContext().sslPeerCertificate,
+              authorization: only(metadata.get("authorization")),
+              isPrivate: isEncrypted || isLoopbackPeer(call.getPeer()),
+            };
+            const refuse = (caught: unknown) => {
               const error = ProverError.from(caught);
               onRefusal(path, error);
               const { code, details, metadata: trailer } = toServiceError(error);
               call.sendStatus({ code, details, metadata: trailer });
+            };
+            const ask = (): Identity => {
+              const identity = access.identify(credentials);
+              requireRight(identity, rights);
+              return identity;
+            };
+            try {
+              const identity = ask();
+              const close = quotas.openCall(identity);
+              const askAgain = () => {
+                try {
+                  if (ask().name !== identity.name) throw otherCaller();
+                } catch (caught) {
+                  refuse(caught);
+                }
+              };
+              open.add(askAgain);
+              leave = () => {
+                open.delete(askAgain);
+                close();
+              };
+              identities.set(metadata, identity);
+            } catch (caught) {
+              refuse(caught);
               return;
             }
             proceed(metadata);
@@ -61,6 +90,20 @@ export function authentication(dependencies: AuthenticationDependencies): grpc.S
       },
     });
   };
+}
+
+/** Grpc-js knows one limit for all methods; the call's own copy of it is private, and a test watches it. */
+function limitRequest(call: grpc.ServerInterceptingCallInterface, bytesMax: number): void {
+  const receiving = call as unknown as {
+    maxReceiveMessageSize: number;
+    readonly decoder: { maxReadMessageLength: number };
+  };
+  receiving.maxReceiveMessageSize = bytesMax;
+  receiving.decoder.maxReadMessageLength = bytesMax;
+}
+
+function otherCaller(): ProverError {
+  return new ProverError("UNAUTHENTICATED", "caller: has another name since then; call again");
 }
 
 /**

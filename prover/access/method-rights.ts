@@ -51,5 +51,15 @@ export function rightsOf(path: string): readonly Right[] | undefined {
   return BY_PATH.get(path) ?? (path.startsWith(REFLECTION) ? [] : ["admin"]);
 }
 
+/** A name of a service, of a message or of a file: longer ones are nobody's. */
+const NAME_REQUEST_MAX_BYTES = 4 * 1024;
+
+/** How large a request of this method may be, if less than others: strangers ask for health. */
+export function requestMaxBytesOf(path: string): number | undefined {
+  return path.startsWith(HEALTH) || path.startsWith(REFLECTION)
+    ? NAME_REQUEST_MAX_BYTES
+    : undefined;
+}
+
 /** Who may see the pages of the admin port, which show everybody's jobs and change nothing. */
 export const PAGE_RIGHTS: readonly Right[] = ["read-all", "admin"];

@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { constants, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { Reloaded } from "./reloaded.ts";
 
@@ -8,6 +8,12 @@ export interface CertificateFiles {
   readonly tlsKey: string;
   readonly tlsClientCa: string;
 }
+
+/**
+ * No second handshake on a connection: it could show another certificate, of any authority, and Node
+ * would still say `authorized` of the first one.
+ */
+const SECURE_OPTIONS = constants.SSL_OP_NO_RENEGOTIATION;
 
 /** What a TLS server shows, and whom it trusts. */
 export interface Certificates {
@@ -50,7 +56,7 @@ function checkedCertificates(cert: Buffer, key: Buffer, ca: Buffer | undefined):
   const chain = certificatesOf(cert, "PROVER_TLS_CERT");
   const authorities = ca === undefined ? [] : certificatesOf(ca, "PROVER_TLS_CLIENT_CA");
   // Without an authority of its own a server would trust the system's for its callers.
-  const context = { cert, key, ca: ca ?? [] };
+  const context = { cert, key, ca: ca ?? [], secureOptions: SECURE_OPTIONS };
   try {
     createSecureContext(context);
   } catch {

@@ -5,6 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { connect as connectHttp2 } from "node:http2";
 import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { hashOfToken, newToken } from "../../prover/access/token.ts";
@@ -184,6 +185,11 @@ describe.skipIf(!hasOpenssl)("prover / identities (needs openssl)", () => {
   it("are not asked of those who ask whether the service is well", async () => {
     const caller = new Caller(access(under.server.port, {}));
     expect(await caller.unary(Health.method.check, {})).toMatchObject({ status: 1 });
+    // They have no name, and send nothing large.
+    const large = { service: "x".repeat(8 * 1024) };
+    await expect(caller.unary(Health.method.check, large)).rejects.toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+    });
     caller.close();
   });
 
@@ -209,6 +215,63 @@ describe.skipIf(!hasOpenssl)("prover / identities (needs openssl)", () => {
     await server.server.reload();
     await expect(alice.getServerInfo()).rejects.toMatchObject(UNAUTHENTICATED);
     await late.getServerInfo();
+  });
+
+  it("lose what they have open when the file takes them out, or their right, and others keep theirs", async () => {
+    const path = join(certificates.path("."), "open.json");
+    await writeAccess(path, ENTRIES);
+    const changed = settings({ PROVER_ACCESS_FILE: path, PROVER_CIRCUITS: "stubborn" });
+    await using server = await startTestServer(changed);
+    const submitted = async (owner: string) => {
+      const { job } = await holding(owner, server).submit(stubbornRequest());
+      return { jobId: job?.jobId as string };
+    };
+    const [alices, bobs] = [await submitted("alice"), await submitted("bob")];
+    /** Settles when the stream, which has begun, ends. */
+    const watched = async (caller: string, job: { readonly jobId: string }) => {
+      const stream = holding(caller, server).watch(job);
+      await stream.next();
+      const ended = async () => {
+        for await (const _ of stream);
+      };
+      return () => Promise.allSettled([ended()]);
+    };
+    const [ofAlice, ofBob, ofWatcher] = [
+      await watched("alice", alices),
+      await watched("bob", bobs),
+      await watched("watcher", alices),
+    ];
+    const [, bob, ...others] = ENTRIES;
+    await writeAccess(path, [{ ...bob, rights: ["submit"] }, ...others]);
+    await server.server.reload();
+    expect((await ofAlice())[0]).toMatchObject({ reason: UNAUTHENTICATED });
+    expect((await ofBob())[0]).toMatchObject({ reason: DENIED });
+    await holding("admin", server).cancel(alices);
+    expect((await ofWatcher())[0]).toMatchObject({ status: "fulfilled" });
+  });
+
+  it("stay those of the first handshake: there is no second one, which could show anything", async () => {
+    const socket = connectTls({
+      port: under.server.adminPort,
+      servername: "localhost",
+      // Later versions have no second handshake.
+      maxVersion: "TLSv1.2",
+      ca: readFileSync(certificates.path("ca.pem")),
+      cert: readFileSync(certificates.path("mallory.pem")),
+      key: readFileSync(certificates.path("mallory.key")),
+    });
+    let answer = "";
+    socket
+      .on("error", () => {})
+      .on("data", (bytes: Buffer) => {
+        answer += bytes;
+      });
+    await once(socket, "secureConnect");
+    socket.renegotiate({}, () => {
+      socket.end("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    });
+    await new Promise((resolve) => socket.once("close", resolve));
+    expect(answer).toBe("");
   });
 
   it("are not known by a certificate of another authority, whatever it says", async () => {
