@@ -37,6 +37,11 @@ export class InputSealer {
     this.#keys = keys;
   }
 
+  /** Of the keys that it has. */
+  get keyIds(): readonly string[] {
+    return this.#keys.map(({ id }) => id);
+  }
+
   /** Reads the given bytes only; wiping them stays with their owner. */
   seal(jobId: string, input: JobInput): StoredInput {
     const [key] = this.#keys;

@@ -6,12 +6,14 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { parseConfig } from "../../prover/config.ts";
 import { ProverError } from "../../prover/errors.ts";
 import type { JobEvent } from "../../prover/job.ts";
+import type { SealingKey } from "../../prover/stores/input-sealer.ts";
 import { openStore } from "../../prover/stores/open.ts";
 import { addressOf } from "../../prover/stores/postgres/address.ts";
 import { Database } from "../../prover/stores/postgres/database.ts";
 import { prepareSchema } from "../../prover/stores/postgres/schema.ts";
 import * as sql from "../../prover/stores/postgres/statements.ts";
 import { type PostgresDependencies, PostgresStore } from "../../prover/stores/postgres/store.ts";
+import type { StoreLimits } from "../../prover/stores/transition.ts";
 import { LIMITS, newJob, PROVABLE } from "./job-store-contract.ts";
 import { announceSkip, type Cluster, startCluster, whyNoPostgres } from "./postgres-cluster.ts";
 
@@ -32,7 +34,7 @@ describe.skipIf(whyNoPostgres)("job store / postgres, shared", () => {
   let schema = "";
   let schemas = 0;
   const opened: PostgresStore[] = [];
-  const open = async (dependencies: PostgresDependencies = {}, limits = LOOSE) => {
+  const open = async (dependencies: PostgresDependencies = {}, limits: StoreLimits = LOOSE) => {
     const store = await PostgresStore.open(
       addressOf(cluster.url(schema), ""),
       limits,
@@ -229,6 +231,98 @@ describe.skipIf(whyNoPostgres)("job store / postgres, shared", () => {
     expect((await store.claim(PROVABLE))?.job.jobId).toBe(job.jobId);
   });
 
+  describe("a dead letter that is put back into the line", () => {
+    const hoarding = { ...LOOSE, keepDeadMs: 600_000, keepFinishedMs: 600_000 };
+    const deadLetter = async (store: PostgresStore) => {
+      const { job } = await store.submit(newJob("r"));
+      const failure = { reason: "WORKER_LOST", message: "", retryable: true };
+      for (let attempt = 0; attempt < LOOSE.attemptsMax; attempt++) {
+        const claim = await store.claim(PROVABLE);
+        await store.settle(claim?.lease as never, { kind: "failed", failure });
+      }
+      return job;
+    };
+    const rowOf = async (client: Client, jobId: string) =>
+      (await client.query("SELECT * FROM jobs WHERE job_id = $1", [jobId])).rows[0];
+
+    it.each([
+      [
+        "purges",
+        (store: PostgresStore) => store.purge({ states: [], endedBeforeMs: undefined }),
+        {},
+      ],
+      ["forgets", (store: PostgresStore) => store.sweep(), { keepFinishedMs: 0 }],
+      ["buries", (store: PostgresStore) => store.sweep(), { keepDeadMs: 0 }],
+    ])("stays with its input although another process %s it meanwhile", async (_, act, limits) => {
+      await stores(0);
+      const store = await open({}, hoarding);
+      const other = await open({}, { ...hoarding, ...limits });
+      const { jobId } = await deadLetter(store);
+      await psql(async (client) => {
+        const { number, sequence } = await rowOf(client, jobId);
+        await client.query("BEGIN");
+        const again = [number, sequence, "QUEUED", 0, false, null, false, false, false, true];
+        const { rowCount } = await client.query(sql.CHANGE.text, [null, ...again, null, false]);
+        expect(rowCount).toBe(1);
+        const acting = act(other);
+        await expect
+          .poll(() =>
+            psql(
+              async (look) => (await look.query("SELECT FROM pg_locks WHERE NOT granted")).rowCount,
+            ),
+          )
+          .toBeGreaterThan(0);
+        await client.query("COMMIT");
+        await acting;
+      });
+      const claim = await store.claim(PROVABLE);
+      expect(claim).toMatchObject({ job: { jobId, attempts: 1 } });
+      expect(claim?.input.bytes.length).toBeGreaterThan(0);
+    });
+
+    it("is refused if it has lost its input since it was read", async () => {
+      await stores(0);
+      const store = await open({}, hoarding);
+      const { jobId } = await deadLetter(store);
+      const query = Database.prototype.query;
+      const between = vi.spyOn(Database.prototype, "query").mockImplementation(async function (
+        this: Database,
+        statement,
+        values,
+      ) {
+        if (statement.name === sql.CHANGE.name) {
+          between.mockRestore();
+          const buried = await psql((client) => client.query(sql.BURY.text, [null, -1, 0]));
+          expect(buried.rowCount).toBe(1);
+        }
+        return (await query.call(this, statement, values)) as never;
+      });
+      await expect(store.retry({ jobId })).rejects.toMatchObject({ code: "JOB_NOT_RETRYABLE" });
+      expect(await store.get({ jobId })).toMatchObject({ state: "FAILED" });
+    });
+  });
+
+  it("shows a job as it stands to a watcher whose events the database has lost, and goes on", async () => {
+    const [store] = (await stores(1)) as [PostgresStore];
+    const { job } = await store.submit(newJob("r"));
+    const { lease } = (await store.claim(PROVABLE)) as never as { lease: never };
+    for (const percent of [1, 2, 3, 4]) await store.heartbeat(lease, "PROVING", percent);
+    const seen: number[] = [];
+    const watching = (async () => {
+      for await (const event of store.events({ jobId: job.jobId }, 2, NEVER)) {
+        seen.push(event.sequence);
+      }
+    })();
+    await expect.poll(() => seen).toEqual([3, 4, 5, 6]);
+    await psql(async (client) => {
+      await client.query("DELETE FROM events WHERE sequence > 2");
+      await client.query("UPDATE jobs SET sequence = 3, stage = NULL, progress_percent = 0");
+    });
+    await store.settle(lease, { kind: "succeeded", result: RESULT });
+    await watching;
+    expect(seen.at(-1)).toBe(4);
+  });
+
   it("keeps no input of a job that has ended, and no copy elsewhere", async () => {
     const [store] = (await stores(1)) as [PostgresStore];
     const marker = "witness-of-somebody";
@@ -281,6 +375,25 @@ describe.skipIf(whyNoPostgres)("job store / postgres, shared", () => {
     await expect(open()).rejects.toMatchObject({ code: "STORE_KEY_REFUSED" });
     const claim = await (await open({ keys })).claim(PROVABLE);
     expect(Buffer.from(claim?.input.bytes ?? []).toString()).toBe(marker);
+  });
+
+  it("leaves jobs to others that were sealed with a key which it lacks, and says so", async () => {
+    schema = `shared_${++schemas}`;
+    const [older, newer] = [1, 2].map((byte) => ({
+      id: `${byte}`.repeat(16),
+      bytes: new Uint8Array(32).fill(byte),
+    })) as [SealingKey, SealingKey];
+    const behind = await open({ keys: [older] });
+    const ahead = await open({ keys: [newer, older] });
+    const { job } = await ahead.submit(newJob("newer"));
+    await behind.submit(newJob("older"));
+    expect((await behind.claim(PROVABLE))?.job.requestId).toBe("older");
+    let wakes = 0;
+    behind.onWork(() => wakes++);
+    await expect(behind.claim(PROVABLE)).rejects.toMatchObject({ code: "STORE_KEY_REFUSED" });
+    expect(wakes).toBe(0);
+    expect(await ahead.get({ jobId: job.jobId })).toMatchObject({ state: "QUEUED", sequence: 1 });
+    expect((await ahead.claim(PROVABLE))?.job.requestId).toBe("newer");
   });
 
   it("answers in a time that does not grow with the jobs that there are", async () => {
@@ -374,7 +487,7 @@ const MANY = `
 async function pagesRead(client: Client, jobId: string): Promise<Record<string, number>> {
   const lease = [PROVABLE.map(({ circuitId }) => circuitId), PROVABLE.map((c) => c.zkeySha256)];
   const statements = {
-    claim: [sql.CLAIM, [null, ...lease, "token", 1_000]],
+    claim: [sql.CLAIM, [null, ...lease, "token", 1_000, []]],
     "get by job id": [sql.BY_JOB_ID, [jobId]],
     "get by request id": [sql.BY_REQUEST_ID, ["", "second"]],
     position: [sql.POSITION, [jobId]],

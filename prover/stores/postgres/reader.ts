@@ -159,7 +159,11 @@ export class JobReader {
     const [row] = await this.#query<JobRow>(sql.BY_NUMBER, [number]);
     if (row === undefined) throw unknownJob();
     const [first] = rows;
-    if (first !== undefined && first.sequence > sequence + 1) return [this.#snapshot(row)];
+    // Earlier than what was seen: the database has lost its latest commits, and tells other ones instead.
+    const isBack = row.sequence < sequence;
+    if (isBack || (first !== undefined && first.sequence > sequence + 1)) {
+      return [this.#snapshot(row)];
+    }
     const job = jobOf(row);
     return rows.map((event) => eventOf(event, job));
   }

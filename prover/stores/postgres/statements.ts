@@ -99,7 +99,10 @@ export const EVENTS = statement(
   "SELECT * FROM events WHERE number = $1 AND sequence > $2 ORDER BY sequence",
 );
 
-/** $2 circuits and $3 their keys, $4 token, $5 length of the lease in ms. The job and its input, or nothing. */
+/**
+ * $2 circuits and $3 their keys, $4 token, $5 length of the lease in ms, $6 ids of the keys that open inputs.
+ * The job and its input, or nothing.
+ */
 export const CLAIM = statement(
   "claim",
   `WITH head AS MATERIALIZED (
@@ -117,6 +120,9 @@ export const CLAIM = statement(
     ) AS candidate
     JOIN jobs AS job ON job.number = candidate.number
     WHERE job.state = 'QUEUED'
+      AND (
+        SELECT key_id IS NULL OR key_id = ANY ($6::text[]) FROM inputs WHERE number = candidate.number
+      )
     ORDER BY candidate.priority, candidate.place
     LIMIT 1
     FOR UPDATE OF job SKIP LOCKED
@@ -153,8 +159,8 @@ export const HEARTBEAT = statement(
  * The next version of a job that stands at a sequence; nothing if it has moved on.
  *
  * $2 number, $3 sequence, $4 state, $5 attempts, $6 cancel requested, $7 failure, $8 whether it has
- * ended, $9 whether it is a dead letter, $10 whether the claim goes on, $11 whether it goes to the back
- * of the line, $12 result, $13 whether only a silent worker's.
+ * ended, $9 whether it is a dead letter, $10 whether the claim goes on, $11 whether it was a dead letter
+ * and goes to the back of the line, $12 result, $13 whether only a silent worker's.
  */
 export const CHANGE = statement(
   "change",
@@ -176,6 +182,8 @@ export const CHANGE = statement(
       input_bytes = CASE WHEN $8 AND NOT $9 THEN 0 ELSE input_bytes END,
       sequence = sequence + 1, changed_ms = ${NOW}
     WHERE number = $2 AND sequence = $3 AND (NOT $13 OR lease_deadline_ms <= ${NOW})
+      -- Losing the input is no event, so the sequence does not tell of it.
+      AND (NOT $11 OR is_dead)
     RETURNING *
   ), forgotten AS (
     DELETE FROM inputs USING job WHERE inputs.number = job.number AND $8 AND NOT $9
@@ -265,6 +273,10 @@ export const FOLD_EMPTY = statement(
   "DELETE FROM load_sums WHERE queued_count = 0 AND running_count = 0 AND queued_bytes = 0",
 );
 
+// What buries or forgets jobs names its condition beside the look for them, too: a job that
+// somebody else puts back into the line meanwhile is waited for, and of the look only its number is
+// compared again.
+
 /** $2 most ms, $3 most bytes: dead letters beyond that, the oldest first, lose their inputs. */
 export const BURY = statement(
   "bury",
@@ -277,7 +289,7 @@ export const BURY = statement(
   ), job AS (
     UPDATE jobs SET is_dead = false, input_bytes = 0
     FROM oldest
-    WHERE jobs.number = oldest.number AND (
+    WHERE jobs.number = oldest.number AND jobs.is_dead AND (
       oldest.ended_ms <= ${NOW} - $2::bigint
       OR oldest.until - jobs.input_bytes < (SELECT dead_bytes FROM job_ends) - $3::bigint
     )
@@ -299,7 +311,8 @@ export const FORGET = statement(
     ) AS oldest
     WHERE ended_ms <= ${NOW} - $2::bigint
       OR rank <= (SELECT ended_count FROM job_ends) - $3::bigint
-  ) RETURNING number`,
+  ) AND ended_ms IS NOT NULL
+  RETURNING number`,
 );
 
 /** $1 states or null, $2 time or null. */
@@ -311,7 +324,11 @@ export const PURGE = statement(
       AND ($1::text[] IS NULL OR state = ANY ($1))
       AND ($2::bigint IS NULL OR ended_ms < $2)
     LIMIT ${AT_ONCE}
-  ) RETURNING number`,
+  )
+    AND ended_ms IS NOT NULL
+    AND ($1::text[] IS NULL OR state = ANY ($1))
+    AND ($2::bigint IS NULL OR ended_ms < $2)
+  RETURNING number`,
 );
 
 /** Ids of the keys that stored inputs are sealed with: as many as there were keys. */

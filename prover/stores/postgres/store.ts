@@ -104,7 +104,7 @@ export class PostgresStore implements JobStore {
     const database = await Database.open(address);
     const store = new PostgresStore(database, address, limits, dependencies);
     try {
-      store.#sealer.requireKeys(await store.#keyIds());
+      await store.#requireKeys();
       await store.#notices.start();
       return store;
     } catch (error) {
@@ -165,6 +165,7 @@ export class PostgresStore implements JobStore {
       circuits.map(({ zkeySha256 }) => zkeySha256),
       token,
       this.#limits.leaseMs,
+      this.#sealer.keyIds,
     ];
     const [row] = await this.#timed<ClaimRow>(sql.CLAIM, values).catch((error) => {
       this.#unanswered.add(token);
@@ -173,6 +174,8 @@ export class PostgresStore implements JobStore {
     if (row === undefined) {
       // One that has expired is in nobody's way, but it must be seen to have ended.
       await this.#expire();
+      // Another process may seal with a key that this one lacks: others take those jobs, and it must be said.
+      await this.#requireKeys();
       return undefined;
     }
     if (row.must_expire) await this.#expire(row);
@@ -282,26 +285,19 @@ export class PostgresStore implements JobStore {
     return this.#sweeping;
   }
 
-  async #keyIds(): Promise<string[]> {
+  /** @throws ProverError STORE_KEY_REFUSED */
+  async #requireKeys(): Promise<void> {
     const rows = await this.#query<{ key_id: string }>(sql.KEY_IDS, []);
-    return rows.map(({ key_id }) => key_id);
+    this.#sealer.requireKeys(rows.map(({ key_id }) => key_id));
   }
 
-  /**
-   * The input of a job just claimed. Undefined: it is damaged, and the job has failed.
-   *
-   * @throws ProverError STORE_KEY_REFUSED: another process seals with a key that this one lacks; the
-   *   job is back in the line.
-   */
+  /** The input of a job just claimed. Undefined: it is damaged, and the job has failed. */
   async #open(row: JobRow & InputRow, lease: Lease): Promise<JobInput | undefined> {
     try {
       return this.#sealer.open(row.job_id, inputOf(row));
     } catch (caught) {
+      // Whatever is wrong with it: given back, it would be claimed again at once, and for ever.
       const { code, message } = ProverError.from(caught);
-      if (code !== "INPUT_DAMAGED") {
-        await this.settle(lease, { kind: "stopped" });
-        throw caught;
-      }
       const failure = { reason: code, message, retryable: false };
       await this.settle(lease, { kind: "failed", failure });
       return undefined;

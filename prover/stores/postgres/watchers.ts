@@ -56,8 +56,7 @@ export class Watchers {
   compare(sequences: ReadonlyMap<number, number>): void {
     for (const [number, watchers] of this.#watchers) {
       const sequence = sequences.get(number);
-      const isBehind = [...watchers].some(({ seen }) => sequence === undefined || sequence > seen);
-      if (isBehind) this.wake(number);
+      if ([...watchers].some(({ seen }) => sequence !== seen)) this.wake(number);
     }
   }
 }
