@@ -33,7 +33,9 @@ export class HeldClaims {
     this.#held.get(jobId)?.revoke.abort(reason);
   }
 
-  release(jobId: string): void {
+  /** @param token  if given, only this claim. */
+  release(jobId: string, token?: string): void {
+    if (token !== undefined && this.#held.get(jobId)?.token !== token) return;
     // The bytes may be a witness: do not leave them to the garbage collector.
     this.#held.get(jobId)?.input?.bytes.fill(0);
     this.#held.delete(jobId);

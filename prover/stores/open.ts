@@ -1,6 +1,6 @@
 /** Job stores by the setting that names them. */
 import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { ProverError } from "../errors.ts";
 import type { JobStore } from "../job-store.ts";
 import { readSealingKeys } from "./input-sealer.ts";
@@ -32,7 +32,8 @@ export async function openStore(name: StoreName, options: PostgresOptions): Prom
   if (name === "memory") return new MemoryStore(options);
   if (isShared(name)) return openPostgres(name, options);
   const keys = await readSealingKeys(options.storeKeyFile ?? "");
-  const path = name.slice("sqlite:".length);
+  // To SQLite some paths mean no file: ":memory:", or what begins with "file:".
+  const path = resolve(name.slice("sqlite:".length));
   try {
     await mkdir(dirname(path), { recursive: true });
     return await SqliteStore.open(path, options, { keys });

@@ -150,8 +150,11 @@ export class SqliteStore implements JobStore {
     return this.#link.ask("heartbeat", [lease, stage, progressPercent]);
   }
 
-  settle(lease: Lease, settlement: Settlement): Promise<Job | undefined> {
-    return this.#link.ask("settle", [lease, settlement]);
+  async settle(lease: Lease, settlement: Settlement): Promise<Job | undefined> {
+    const job = await this.#link.ask("settle", [lease, settlement]);
+    // The news of it is lost if the thread died between the disk and the answer; then this is the next try.
+    this.#held.release(lease.jobId, lease.token);
+    return job;
   }
 
   onWork(listener: () => void): () => void {

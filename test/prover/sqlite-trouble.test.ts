@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Worker } from "node:worker_threads";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Claim, Lease } from "../../prover/job-store.ts";
 import { SqliteStore } from "../../prover/stores/sqlite.ts";
 import { LIMITS, newJob, PROVABLE } from "./job-store-contract.ts";
@@ -128,6 +129,39 @@ describe("job store / sqlite, when its thread dies", () => {
       const second = await store.get(named("second"));
       expect(await store.position(second?.jobId as string)).toBe(1);
       expect((await store.claim(PROVABLE))?.job.requestId).toBe("first");
+    } finally {
+      await store.close();
+      await rm(dir, { recursive: true });
+    }
+  });
+
+  it("counts no claim that was settled, although the answer was lost with the thread", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "thread-"));
+    const store = await SqliteStore.open(join(dir, "jobs.sqlite"), { ...limits, leaseMs: 60_000 });
+    try {
+      await store.submit(newJob("r"));
+      const { lease } = (await store.claim(PROVABLE)) as Claim;
+      const emit = Worker.prototype.emit;
+      const lossy = vi.spyOn(Worker.prototype, "emit");
+      const lost = new Promise<void>((resolve) => {
+        lossy.mockImplementation(function (this: Worker, ...event: Parameters<typeof emit>) {
+          const [name, message] = event as unknown as [string, { news?: { kind: string }[] }];
+          const isEnd = name === "message" && message.news?.some(({ kind }) => kind === "ended");
+          if (!isEnd) return emit.apply(this, event);
+          resolve();
+          return true;
+        } as never);
+      });
+      const cut = expect(
+        store.settle(lease, { kind: "succeeded", result: RESULT }),
+      ).rejects.toMatchObject(UNAVAILABLE);
+      await lost;
+      lossy.mockRestore();
+      await store.killThread();
+      await cut;
+      expect(await settle(store, lease)).toBeUndefined();
+      expect(await store.get(named("r"))).toMatchObject({ state: "SUCCEEDED" });
+      expect(await store.stats()).toMatchObject({ queuedCount: 0, runningCount: 0 });
     } finally {
       await store.close();
       await rm(dir, { recursive: true });

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -162,6 +162,38 @@ describe("job store / sqlite, over the life of its file", () => {
         return isThere();
       };
       await expect.poll(isLeft, { message: end, timeout: 20_000 }).toBe(false);
+    }
+  });
+
+  it.each([":memory:", "file:jobs?mode=memory"])(
+    "is a file, also by the name of %s",
+    async (name) => {
+      const before = process.cwd();
+      process.chdir(dir);
+      try {
+        for (const created of [true, false]) {
+          const store = await openStore(`sqlite:${name}`, LIMITS);
+          expect((await store.submit(newJob("r"))).created).toBe(created);
+          await store.close();
+        }
+      } finally {
+        process.chdir(before);
+      }
+    },
+  );
+
+  it("is for its owner's eyes only, and so is its log", async () => {
+    const path = join(dir, "private.sqlite");
+    const before = process.umask(0o022);
+    try {
+      const store = await SqliteStore.open(path, LIMITS);
+      await store.submit(newJob("r"));
+      for (const name of [path, `${path}-wal`]) {
+        expect((await stat(name)).mode & 0o777, name).toBe(0o600);
+      }
+      await store.close();
+    } finally {
+      process.umask(before);
     }
   });
 

@@ -1,3 +1,4 @@
+import { open } from "node:fs/promises";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { copyDatabase } from "./copy.ts";
 import type { SqlRow } from "./rows.ts";
@@ -18,6 +19,8 @@ export class Connection {
   /** @throws Error if this Node has no SQLite, or the file is in use, another program's, newer or damaged. */
   static async open(path: string): Promise<Connection> {
     const { DatabaseSync: Database } = await import("node:sqlite");
+    // SQLite would make it readable for all; its log gets the rights of the file.
+    await makePrivate(path);
     const db = new Database(path);
     try {
       prepareDatabase(db);
@@ -97,5 +100,17 @@ export class Connection {
     const known = this.#statements.get(sql) ?? this.#db.prepare(sql);
     this.#statements.set(sql, known);
     return known;
+  }
+}
+
+/**
+ * Makes an empty file for its owner's eyes only, unless there is one. That one is not touched: opening
+ * and closing it would take away the lock of another connection in this process.
+ */
+async function makePrivate(path: string): Promise<void> {
+  try {
+    await (await open(path, "wx", 0o600)).close();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }
