@@ -12,8 +12,15 @@ export interface AttemptOptions {
   readonly allowDevKeys: boolean;
   /** Time to stop by itself before the thread is ended. */
   readonly stopGraceMs: number;
+  /** From when there is memory for it. */
   readonly jobMaxMs: number;
 }
+
+/**
+ * Files of this server are not what they must be: nothing is wrong with the job. Another server can prove
+ * it, or this one when somebody has seen to it.
+ */
+const FAULTS_OF_FILES: readonly ErrorCode[] = ["ARTEFACT_MISMATCH", "KEY_MALFORMED", "KEY_REFUSED"];
 
 /**
  * Where each stage lies in the whole of an attempt, in percent: from, to. Rough: with the first
@@ -44,6 +51,7 @@ export class Attempt {
   #proved: Proved | undefined;
   #stopReason: "asked" | "too long" | undefined;
   #killTimer: NodeJS.Timeout | undefined;
+  #limitTimer: NodeJS.Timeout | undefined;
 
   constructor(
     options: AttemptOptions,
@@ -84,11 +92,10 @@ export class Attempt {
     const stop = () => this.stop();
     revoked.addEventListener("abort", stop);
     if (revoked.aborted) stop();
-    const tooLong = setTimeout(() => this.#stop("too long"), this.#options.jobMaxMs);
     try {
       return await this.#prove();
     } finally {
-      clearTimeout(tooLong);
+      clearTimeout(this.#limitTimer);
       clearTimeout(this.#killTimer);
       revoked.removeEventListener("abort", stop);
     }
@@ -106,6 +113,10 @@ export class Attempt {
           control: this.#control,
         },
         this.#kill.signal,
+        // Waiting for others' memory is not its fault.
+        () => {
+          this.#limitTimer ??= setTimeout(() => this.#stop("too long"), this.#options.jobMaxMs);
+        },
       );
       if (result.kind === "proved") {
         this.#proved = { engine: result.engine, stageMs: result.stageMs };
@@ -144,7 +155,8 @@ export class Attempt {
 }
 
 function failureOf(code: ErrorCode, message: string): JobFailure {
-  return { reason: code, message, retryable: isRetryable(code) };
+  const retryable = isRetryable(code) || FAULTS_OF_FILES.includes(code);
+  return { reason: code, message, retryable };
 }
 
 /** The task's bytes are transferred and wiped; another attempt may need them again. */

@@ -24,6 +24,11 @@ interface Entry {
   key: TeamKey | undefined;
 }
 
+export interface UseOptions extends LoadOptions {
+  /** Called when there is memory, so that work begins; perhaps more than once. */
+  readonly onBegin?: () => void;
+}
+
 /** What a key takes, known once it has been loaded. */
 interface Need {
   readonly keyBytes: number;
@@ -93,7 +98,7 @@ export class KeyRing {
   async use<R>(
     zkey: PinnedFile,
     member: Member,
-    options: LoadOptions,
+    options: UseOptions,
     work: (key: TeamKey) => Promise<R>,
   ): Promise<R> {
     for (;;) {
@@ -110,6 +115,7 @@ export class KeyRing {
         const key = await loaded;
         this.#widen(entry, key, zkey.sha256);
         if (!key.hasPlaceFor(member.index)) throw new NoPlaceError();
+        options.onBegin?.();
         return await work(key);
       } catch (error) {
         // Whoever loaded it was cancelled, or its thread died: that is not this one's business.
@@ -124,7 +130,7 @@ export class KeyRing {
     }
   }
 
-  #load(zkey: PinnedFile, member: Member, options: LoadOptions): Entry {
+  #load(zkey: PinnedFile, member: Member, options: UseOptions): Entry {
     const entry: Entry = {
       loading: this.#loadInRoom(zkey, member, options, (changes) => Object.assign(entry, changes)),
       userCount: 0,
@@ -141,7 +147,7 @@ export class KeyRing {
   async #loadInRoom(
     zkey: PinnedFile,
     member: Member,
-    options: LoadOptions,
+    { onBegin, ...options }: UseOptions,
     change: (changes: Partial<Entry>) => void,
   ): Promise<TeamKey> {
     const { path, sha256, shared } = zkey;
@@ -152,6 +158,7 @@ export class KeyRing {
       const wanted = known ? known.keyBytes + known.placeBytes : await sizeOf(zkey);
       await this.#reserve(wanted, options.kill);
       change({ heldBytes: wanted });
+      onBegin?.();
       const key = await this.#team.load(member, source, { ...options, sha256, memberCount: 1 });
       const placeBytes = key.slotBytes + WITNESS_BYTES * key.header.nVars;
       this.#needs.set(sha256, { keyBytes: key.bytes, placeBytes });

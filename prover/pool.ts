@@ -82,12 +82,19 @@ export class WorkerSlot {
   /**
    * Proves. The task's input bytes are transferred: they are gone from the caller.
    *
-   * @param kill  ends the thread, and with it the task.
+   * @param kill     ends the thread, and with it the task.
+   * @param onBegin  called when it has waited for memory; perhaps more than once.
    * @throws ProverError CANCELLED after `kill`; WORKER_LOST if the thread died; MEMORY_SHORT; as
    *   loading a key does; NoPlaceError if there is memory for this key in other slots only
    */
-  prove(task: ByFile<ProveTask>, kill?: AbortSignal): Promise<ProveResult> {
-    return this.#withKey(task, task.control, kill, (key) => this.#member.prove(task, key, kill));
+  prove(
+    task: ByFile<ProveTask>,
+    kill?: AbortSignal,
+    onBegin: () => void = () => {},
+  ): Promise<ProveResult> {
+    const { control } = task;
+    const work = (key?: TeamKey) => this.#member.prove(task, key, kill);
+    return this.#withKey(task, { control, kill, onBegin }, work);
   }
 
   /**
@@ -97,7 +104,7 @@ export class WorkerSlot {
    * @throws ProverError as `prove`
    */
   warm(task: ByFile<WarmTask>, control = createTaskControl()): Promise<WarmResult> {
-    return this.#withKey(task, control, undefined, (key) =>
+    return this.#withKey(task, { control }, (key) =>
       this.#member.run(key === undefined ? task : { ...task, keyId: key.id }, key),
     );
   }
@@ -109,13 +116,20 @@ export class WorkerSlot {
 
   async #withKey<R>(
     { artefacts, allowDevKeys }: ByFile<ProveTask | WarmTask>,
-    control: SharedArrayBuffer,
-    kill: AbortSignal | undefined,
+    how: {
+      readonly control: SharedArrayBuffer;
+      readonly kill?: AbortSignal | undefined;
+      readonly onBegin?: () => void;
+    },
     work: (key: TeamKey | undefined) => Promise<R>,
   ): Promise<R> {
-    const options = { allowDevKeys, control, ...(kill && { kill }) };
+    const { control, kill, onBegin = () => {} } = how;
+    const options = { allowDevKeys, control, onBegin, ...(kill && { kill }) };
     try {
-      if (this.#keys === undefined) return await work(undefined);
+      if (this.#keys === undefined) {
+        onBegin();
+        return await work(undefined);
+      }
       return await this.#keys.use(artefacts.zkey, this.#member, options, work);
     } catch (error) {
       throw threadError(error);

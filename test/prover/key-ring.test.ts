@@ -152,7 +152,12 @@ describe("prover / key ring", () => {
         });
       });
       await vi.waitFor(() => expect(order).toEqual(["small"]));
-      const large = ring.use(long, member(0), options(), async () => order.push("long"));
+      const onBegin = () => {
+        if (!order.includes("begin")) order.push("begin");
+      };
+      const large = ring.use(long, member(0), { ...options(), onBegin }, async () =>
+        order.push("long"),
+      );
       await new Promise(setImmediate);
       const kill = new AbortController();
       const killed = expect(
@@ -165,7 +170,7 @@ describe("prover / key ring", () => {
       expect(releases).toHaveBeenCalledTimes(1);
       finish();
       await Promise.all([busy, large, late]);
-      expect(order).toEqual(["small", "long", "small again"]);
+      expect(order).toEqual(["small", "begin", "long", "small again"]);
     });
 
     it("refuses a key that will never fit, and goes on with others", async () => {
