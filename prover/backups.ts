@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { ProverError } from "./errors.ts";
 import type { JobStore } from "./job-store.ts";
 
@@ -67,7 +67,7 @@ export class Backups {
       await mkdir(backupDir, { recursive: true, mode: 0o700 });
       await this.#store.writeCopy(path);
       const { size } = await stat(path);
-      await this.#removeOld();
+      await this.#removeOld(basename(path));
       return { path, sizeBytes: size };
     } catch (cause) {
       throw new ProverError(
@@ -78,13 +78,12 @@ export class Backups {
     }
   }
 
-  async #removeOld(): Promise<void> {
+  /** @param newest  stays, also if the clock was set back and others have later names. */
+  async #removeOld(newest: string): Promise<void> {
     const { backupDir, backupKeep } = this.#options;
     const names = await readdir(backupDir);
-    const old = names
-      .filter((name) => NAME.test(name))
-      .sort()
-      .slice(0, -backupKeep);
+    const older = names.filter((name) => NAME.test(name) && name !== newest).sort();
+    const old = older.slice(0, Math.max(0, older.length + 1 - backupKeep));
     const unfinished = names.filter((name) => UNFINISHED.test(name));
     for (const name of [...old, ...unfinished]) await rm(join(backupDir, name), { force: true });
   }

@@ -155,7 +155,7 @@ export function proverService(
     }),
     watchProof: async function* ({ reference, afterSequence }, { signal, identity }) {
       const job = await visibleJob(store, reference, identity);
-      yield* watch({ jobId: job.jobId }, knownSequence(job, afterSequence), signal);
+      yield* watch({ jobId: job.jobId }, knownSequence(job, reference, afterSequence), signal);
     },
     listProofs: async (request, { identity }) => {
       const { states, circuitId, limit, cursor } = decodeList(request);
@@ -251,9 +251,18 @@ async function visibleJob(
   );
 }
 
-/** A sequence from another job would make the stream skip events in silence. */
-function knownSequence({ sequence }: Job, afterSequence: bigint): number {
+/**
+ * Where a watch goes on. Under a request id a sequence from another job would make the stream skip
+ * events in silence. A job's own may be past its end: a copy of the store, or a machine whose power
+ * failed, has forgotten the latest progress. Then the watch begins anew.
+ */
+function knownSequence(
+  { sequence }: Job,
+  reference: ReferenceField,
+  afterSequence: bigint,
+): number {
   if (afterSequence <= BigInt(sequence)) return Number(afterSequence);
+  if (reference.case === "jobId") return 0;
   throw fieldError(
     "after_sequence",
     `got ${afterSequence}, but the job is at ${sequence}: it is another job's. Begin with 0`,

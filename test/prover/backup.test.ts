@@ -3,6 +3,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -120,6 +121,14 @@ describe("prover / copies of the job store", () => {
     for (const name of [left, `${left}-journal`]) await writeFile(inDir("copies", name), MARKER);
     const { path: next } = await server.admin.backup();
     expect((await readdir(inDir("copies"))).sort()).toEqual([path, next].map((p) => basename(p)));
+  });
+
+  it("stay if they are the newest, although the clock was set back", async () => {
+    await using server = await startStored({ PROVER_BACKUP_KEEP: "1" });
+    const { path: first } = await server.admin.backup();
+    await rename(first, inDir("copies", "jobs-29990101T000000.000Z.sqlite"));
+    const { path } = await server.admin.backup();
+    expect(await readdir(inDir("copies"))).toEqual([basename(path)]);
   });
 
   it("asked for at once are one, after the one that is being written", async () => {

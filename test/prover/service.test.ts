@@ -402,11 +402,19 @@ describe("prover / service / WatchProof", () => {
     await busy.release();
   });
 
-  it("refuses a sequence that the job has not reached", async () => {
+  it("refuses a sequence that the job of a request id has not reached", async () => {
     const request = productRequest();
     await under.client.prove(request);
     const watched = under.client.watch(idOf(request), { afterSequence: 10_000n }).next();
     await expect(watched).rejects.toMatchObject({ violations: [{ field: "after_sequence" }] });
+  });
+
+  it("begins anew with a job that has gone back behind the sequence seen, as a restored one", async () => {
+    const { jobId } = await under.client.prove(productRequest());
+    const events: unknown[] = [];
+    for await (const { snapshot, job } of under.client.watch({ jobId }, { afterSequence: 10_000n }))
+      events.push([snapshot, job?.state]);
+    expect(events).toEqual([[true, JobState.SUCCEEDED]]);
   });
 });
 
