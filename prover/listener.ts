@@ -14,6 +14,7 @@ import type { Certificates } from "./listening/certificates.ts";
 import { Front, type Refusal } from "./listening/front.ts";
 import type { Reloaded } from "./listening/reloaded.ts";
 import { Web, type WebHandler } from "./listening/web.ts";
+import { widenWindows } from "./listening/windows.ts";
 import { PROBE_PATHS, PROBES, type Probe } from "./observe/health.ts";
 import { addReflection } from "./reflection.ts";
 
@@ -59,6 +60,7 @@ export class Listener<S extends DescService> {
     dependencies: ListenerDependencies,
   ) {
     const { access, quotas, certificates, onRefusal, web: handler, onFault } = dependencies;
+    widenWindows();
     this.#server = new grpc.Server({
       interceptors: [
         authentication({

@@ -112,6 +112,27 @@ describe("prover / connections", () => {
     expect(answer[3]).toBe(4);
     socket.destroy();
   });
+
+  it("let a caller send a megabyte on a stream, and four in all, without hearing from the service", async () => {
+    await using under = await startTestServer(SMALL);
+    const session = connectHttp2(`http://127.0.0.1:${under.server.port}`);
+    const settings = once(session, "remoteSettings");
+    const call = session.request({
+      ":method": "POST",
+      ":path": "/grpc.health.v1.Health/Check",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    call.resume().end(Buffer.alloc(5));
+    await once(call, "end");
+    await settings;
+    await expect.poll(() => session.remoteSettings.initialWindowSize).toBe(1024 * 1024);
+    // The five bytes of the request have not been given back yet.
+    await expect
+      .poll(() => session.state.remoteWindowSize)
+      .toBeGreaterThanOrEqual(4 * 1024 * 1024 - 5);
+    session.close();
+  });
 });
 
 describe("prover / HTTP/1", () => {
