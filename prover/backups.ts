@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ProverError } from "./errors.ts";
+import { makeFolder } from "./folder.ts";
 import type { JobStore } from "./job-store.ts";
 
 export interface BackupOptions {
@@ -64,7 +65,7 @@ export class Backups {
     }
     const path = join(backupDir, `jobs-${new Date().toISOString().replace(/[-:]/g, "")}.sqlite`);
     try {
-      await mkdir(backupDir, { recursive: true, mode: 0o700 });
+      await makeFolder(backupDir, 0o700);
       await this.#store.writeCopy(path);
       const { size } = await stat(path);
       await this.#removeOld(basename(path));

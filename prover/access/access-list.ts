@@ -19,7 +19,7 @@ export class AccessFileError extends Error {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
+    super(problems.map((problem) => `PROVER_ACCESS_FILE: ${problem}`).join("\n"));
     this.problems = problems;
   }
 }

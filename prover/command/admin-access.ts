@@ -16,13 +16,13 @@ export async function adminAccess(
   flags: Flags,
   env: Environment,
 ): Promise<Pick<CallerOptions, "address" | "tls" | "token">> {
-  const given = serviceAccess(flags, env);
-  if (textFlag(flags, "server") !== undefined) return given;
+  if (textFlag(flags, "server") !== undefined) return serviceAccess(flags, env);
   const listen = env.PROVER_ADMIN_LISTEN || OPTIONS.PROVER_ADMIN_LISTEN.default;
   // Who listens everywhere listens on loopback too.
   const address = listen.replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
-  if (given.tls !== undefined || !env.PROVER_TLS_CERT) return { ...given, address };
-  return { ...given, address, tls: await ownTls(env, env.PROVER_TLS_CERT) };
+  const given = serviceAccess({ ...flags, server: address }, env);
+  if (given.tls !== undefined || !env.PROVER_TLS_CERT) return given;
+  return { ...given, tls: await ownTls(env, env.PROVER_TLS_CERT) };
 }
 
 /** The server's certificate is known, so that it need not be in the name of loopback. */

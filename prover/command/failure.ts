@@ -4,7 +4,7 @@ import { EXIT, UsageError } from "./command.ts";
 /** What is printed and returned when a command throws. */
 export interface Failure {
   readonly exitCode: number;
-  /** Stable name for machines: the error's own `code`, or `USAGE`, `INTERRUPTED`, `BUG`. */
+  /** Stable name for machines: the error's own `code`, or `USAGE`, `SETTINGS`, `INTERRUPTED`, `BUG`. */
   readonly code: string;
   readonly message: string;
 }
@@ -37,6 +37,9 @@ export function describeFailure(caught: unknown, signal: AbortSignal): Failure {
   if (caught instanceof UsageError) {
     return { exitCode: EXIT.usage, code: "USAGE", message: caught.message };
   }
+  if (caught instanceof Error && caught.name === "ConfigError") {
+    return { exitCode: EXIT.usage, code: "SETTINGS", message: caught.message };
+  }
   if (!(caught instanceof Error)) {
     return { exitCode: EXIT.defect, code: "BUG", message: String(caught) };
   }
@@ -46,7 +49,7 @@ export function describeFailure(caught: unknown, signal: AbortSignal): Failure {
     return { exitCode: EXIT.refused, code, message: where + FILE_CODES[code] };
   }
   if (typeof code === "string" && UNAVAILABLE_CODES.has(code)) {
-    return { exitCode: EXIT.unavailable, code, message: caught.message };
+    return { exitCode: EXIT.unavailable, code, message: inOwnWords(caught.message) };
   }
   if (typeof code === "string" && code !== "BUG" && /^[A-Z][A-Z_]+$/.test(code)) {
     return { exitCode: EXIT.refused, code, message: caught.message };
@@ -56,4 +59,14 @@ export function describeFailure(caught: unknown, signal: AbortSignal): Failure {
     return { exitCode: EXIT.refused, code: refusal, message: caught.message };
   }
   return { exitCode: EXIT.defect, code: "BUG", message: caught.stack ?? caught.message };
+}
+
+/** What grpc-js says where nobody answers, with a time and an empty note. */
+const UNCONNECTED =
+  /^No connection established\. Last error: (?:Error: )?(.*?)(?: \(\d{4}-\S+Z\))?\. Resolution note: .*$/s;
+
+function inOwnWords(message: string): string {
+  const [, why] = UNCONNECTED.exec(message) ?? [];
+  if (why === undefined) return message;
+  return `no connection to the service (${why}). Is it there, and do both sides use TLS (--tls, --tls-ca), or neither?`;
 }

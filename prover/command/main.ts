@@ -94,8 +94,12 @@ export async function main(words: readonly string[], terminal: Terminal): Promis
       terminal.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
     } else {
       terminal.stderr.write(`proofmill: ${failure.message}\n`);
-      if (failure.exitCode === EXIT.usage && command) {
-        terminal.stderr.write(`usage: proofmill ${command.name} ${command.usage}\n`);
+      // The arguments only: all flags of a command would push the error off the screen.
+      if (failure.code === "USAGE" && command) {
+        const [synopsis] = command.usage.split("\n\n");
+        terminal.stderr.write(
+          `usage: proofmill ${command.name} ${synopsis}\n\`proofmill ${command.name} --help\` says all of it\n`,
+        );
       }
     }
     return failure.exitCode;

@@ -1,6 +1,6 @@
 import type { ParseArgsOptionsConfig } from "node:util";
 import { pino } from "pino";
-import { type Config, ConfigError, OPTIONS, parseConfig, unknownSettings } from "../config.ts";
+import { OPTIONS, parseConfig, unknownSettings } from "../config.ts";
 import { startServer } from "../server.ts";
 import { type Command, EXIT, type Flags, UsageError } from "./command.ts";
 import { whenAborted } from "./output.ts";
@@ -47,16 +47,17 @@ export const serve: Command = {
   async run(positionals, flags, { stdout, env, signal }) {
     if (positionals.length > 0)
       throw new UsageError(`"${positionals[0]}" is one argument too many`);
-    let config: Config;
-    try {
-      config = parseConfig(env, overridesOf(flags));
-    } catch (error) {
-      if (error instanceof ConfigError) throw new UsageError(error.message, { cause: error });
-      throw error;
-    }
+    const config = parseConfig(env, overridesOf(flags));
     const log = pino({ level: config.logLevel });
     for (const name of unknownSettings(env)) log.warn({ name }, "unknown setting: misspelt?");
+    // Keys may take minutes to load, and nothing has been accepted by then: there is nothing to wait for.
+    const leave = () => {
+      log.info("stopped during the start");
+      process.exit(EXIT.ok);
+    };
+    signal.addEventListener("abort", leave);
     const server = await startServer(config, { log });
+    signal.removeEventListener("abort", leave);
     // The one line that a supervisor waits for; logs may be off.
     const { port, adminPort } = server;
     const { role } = config;

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import type { CallerOptions } from "../caller.ts";
 import { type Flags, textFlag, UsageError } from "./command.ts";
 
@@ -47,16 +48,25 @@ export function serviceAccess(
   if ("certFile" in files !== "keyFile" in files) {
     throw new UsageError("--tls-cert and --tls-key: got one without the other");
   }
-  const names = file("tls-name", "serverName");
+  const names: { readonly serverName?: string } = file("tls-name", "serverName");
   const hasTls = flags.tls === true || Object.keys({ ...files, ...names }).length > 0;
+  const address = textFlag(flags, "server") ?? DEFAULT_SERVER;
+  if (hasTls && names.serverName === undefined && isIP(hostOf(address)) > 0) {
+    throw new UsageError(
+      `--server: got ${address} with TLS, which goes by names. Set --tls-name to the name in the server's certificate, or give --server by name`,
+    );
+  }
   const tokenFile = textFlag(flags, "token-file");
   const token =
     tokenFile === undefined
       ? env[TOKEN_VARIABLE] || undefined
       : async () => (await readFile(tokenFile, "utf8")).trim();
   return {
-    address: textFlag(flags, "server") ?? DEFAULT_SERVER,
+    address,
     ...(hasTls && { tls: { ...files, ...names } }),
     ...(token !== undefined && { token }),
   };
 }
+
+const hostOf = (address: string) =>
+  address.slice(0, address.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");

@@ -1,7 +1,7 @@
 /** Job stores by the setting that names them. */
-import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ProverError } from "../errors.ts";
+import { makeFolder } from "../folder.ts";
 import type { JobStore } from "../job-store.ts";
 import { readSealingKeys } from "./input-sealer.ts";
 import { MemoryStore } from "./memory.ts";
@@ -35,7 +35,7 @@ export async function openStore(name: StoreName, options: PostgresOptions): Prom
   // To SQLite some paths mean no file: ":memory:", or what begins with "file:".
   const path = resolve(name.slice("sqlite:".length));
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     return await SqliteStore.open(path, options, { keys });
   } catch (cause) {
     if (cause instanceof ProverError) throw cause;
@@ -52,6 +52,9 @@ function whyUnusable(cause: unknown): string {
   }
   if (/locked/.test(message)) {
     return "another server uses the file. Give each server a file of its own";
+  }
+  if (/unable to open/.test(message)) {
+    return "the file cannot be opened or made. Name a file, in a folder that this user may write";
   }
   return `the file cannot be used as job store (${message})`;
 }

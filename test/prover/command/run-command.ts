@@ -85,6 +85,23 @@ export async function startServiceIn(
   };
 }
 
+/** Starts `proofmill serve` and sends it a signal as soon as it has begun to load. */
+export async function serveUntilLoading(signal: "SIGTERM"): Promise<Omit<Outcome, "stderr">> {
+  const ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+  const words = ["serve", ...ports, "--store", "memory", "--circuits", "batch-tiny"];
+  const child = spawn(process.execPath, [program, ...words, "--allow-dev-keys"], { cwd: root });
+  const stdout = collect(child.stdout);
+  // Once: a second signal ends the process however it stands.
+  const begun = () => {
+    if (!stdout().includes('"loading"')) return;
+    child.stdout.off("data", begun);
+    child.kill(signal);
+  };
+  child.stdout.on("data", begun);
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout: stdout() };
+}
+
 function collect(stream: NodeJS.ReadableStream): () => string {
   let text = "";
   stream.setEncoding("utf8");

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { verifyWithSnarkjs } from "../../worker/fixtures.ts";
-import { proofmill, root, startService } from "./run-command.ts";
+import { proofmill, root, serveUntilLoading, startService } from "./run-command.ts";
 
 const EXAMPLE = join(root, "docs", "examples", "batch-tiny.json");
 
@@ -66,7 +66,17 @@ describe("proofmill serve, submit and watch", () => {
     await writeFile(file("input.json"), "{}");
     const input = ["submit", "--circuit", "batch-7", "--input", file("input.json")];
     expect((await proofmill(...input, "--server", service.address)).code).toBe(3);
-    expect((await proofmill("watch", "x", "--server", "127.0.0.1:1")).code).toBe(4);
+    expect(await proofmill("watch", "x", "--server", "127.0.0.1:1")).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(
+        /no connection to the service \(.*\)\. Is it there, .*TLS.*\n$/,
+      ),
+    });
+    const noName = ["--tls", "--server", "127.0.0.1:1"];
+    expect(await proofmill("watch", "x", ...noName)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^proofmill: --server: got .*--tls-name/),
+    });
   });
 
   it("does not load development keys unless told so", async () => {
@@ -87,7 +97,26 @@ describe("proofmill serve, submit and watch", () => {
   it("reports every wrong setting at once, with exit code 2", async () => {
     const { code, stderr } = await proofmill("serve", "--threads", "many", "--listen", "here");
     expect(code).toBe(2);
-    expect(stderr).toMatch(/PROVER_LISTEN: got "here"[\s\S]*PROVER_THREADS: got "many"/);
+    expect(stderr).toMatch(
+      /^proofmill: PROVER_LISTEN: got "here".*\nPROVER_THREADS: got "many".*\n$/,
+    );
+  });
+
+  it("ends at once on SIGTERM while keys are loaded", async () => {
+    const { code, stdout } = await serveUntilLoading("SIGTERM");
+    expect(code).toBe(0);
+    expect(stdout).toContain("stopped during the start");
+    expect(stdout).not.toMatch(/^\{"port"/m);
+  });
+
+  it("refuses a store in a folder that cannot be made", async () => {
+    const inProc = ["serve", "--allow-dev-keys", "--circuits", "batch-tiny", "--listen"];
+    const { code, stderr } = await proofmill(
+      ...[...inProc, "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
+      ...["--store", "sqlite:/proc/none/jobs.sqlite"],
+    );
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^proofmill: PROVER_STORE=sqlite:.*\n$/);
   });
 
   it("ends with exit code 0 on SIGTERM", async () => {
