@@ -1,6 +1,7 @@
 // Asks a service for the proof of a batch: prove.ts [address] [request.json]
 import { readFile } from "node:fs/promises";
 import { fromJsonString } from "@bufbuild/protobuf";
+import { JobStateSchema } from "../../gen/prover/v1/job_pb.ts";
 import { SubmitProofRequestSchema } from "../../gen/prover/v1/prover_pb.ts";
 import { ProverClient } from "../../prover/client.ts";
 
@@ -10,7 +11,8 @@ const request = fromJsonString(SubmitProofRequestSchema, await readFile(file, "u
 
 // Repeats on a lost connection; the request id makes that safe.
 const { result, circuitId } = await client.prove(request, {
-  onEvent: ({ job }) => console.error(job?.state, job?.stage, `${job?.progressPercent}%`),
+  onEvent: ({ job }) =>
+    job && console.error(JobStateSchema.value[job.state]?.localName, `${job.progressPercent} %`),
 });
 const { proof, publicSignals } = result;
 const form = proof && { case: "proof" as const, value: proof };
