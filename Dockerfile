@@ -8,7 +8,7 @@
 # CIRCUITS  circuits to build into the image with development keys, for trying out: "batch-tiny batch-4". Empty: none;
 #           real ones are mounted on /circuits.
 # A secret "npmrc", if it is given, is npm's configuration for a registry of your own; it does not reach the image.
-ARG BASE=docker.io/library/node:24.21.0-bookworm-slim
+ARG BASE=node:24.21.0-bookworm-slim
 
 FROM ${BASE} AS dependencies
 WORKDIR /app

@@ -5,7 +5,6 @@ import { output, run } from "./process.ts";
 
 const NAME = "localhost/proofmill-base";
 const SUITE = "bookworm";
-const MIRROR = "http://deb.debian.org/debian";
 /** What the Dockerfile would install: to strip Node, and what Node loads beside the C library. */
 const PACKAGES = ["binutils", "libatomic1", "libstdc++6"];
 
@@ -20,7 +19,7 @@ export async function makeBase(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "proofmill-base-"));
   try {
     const include = `--include=${PACKAGES.join(",")}`;
-    await run("debootstrap", ["--variant=minbase", include, SUITE, folder, MIRROR]);
+    await run("debootstrap", ["--variant=minbase", include, SUITE, folder]);
     const local = (...path: string[]) => join(folder, "usr/local", ...path);
     await cp(process.execPath, local("bin/node"));
     // `npm` of a project is npm itself, of the system a link into the folder of all global packages.
