@@ -48,7 +48,7 @@ describe("documentation / examples", () => {
       const bytes = Number(/^commitBlock calldata: (\d+) bytes$/m.exec(stdout)?.[1]);
       // A selector and whole words.
       expect(bytes % 32).toBe(4);
-      expect(stderr.toLowerCase()).toContain(language === "TypeScript" ? "3 0 0%" : "succeeded");
+      expect(stderr.toLowerCase()).toContain("succeeded");
     });
   }
 
