@@ -49,6 +49,7 @@ export class Attempt {
   readonly #control = createTaskControl();
   readonly #kill = new AbortController();
   #proved: Proved | undefined;
+  #hasEnded = false;
   #stopReason: "asked" | "too long" | undefined;
   #killTimer: NodeJS.Timeout | undefined;
   #limitTimer: NodeJS.Timeout | undefined;
@@ -95,6 +96,7 @@ export class Attempt {
     try {
       return await this.#prove();
     } finally {
+      this.#hasEnded = true;
       clearTimeout(this.#limitTimer);
       clearTimeout(this.#killTimer);
       revoked.removeEventListener("abort", stop);
@@ -147,7 +149,7 @@ export class Attempt {
   }
 
   #stop(reason: "asked" | "too long"): void {
-    if (this.#stopReason !== undefined) return;
+    if (this.#hasEnded || this.#stopReason !== undefined) return;
     this.#stopReason = reason;
     requestCancel(this.#control);
     this.#killTimer = setTimeout(() => this.#kill.abort(), this.#options.stopGraceMs);

@@ -88,7 +88,7 @@ export const OPTIONS = {
   ),
   PROVER_NICE: option(
     between(0, 19),
-    5,
+    10,
     "how much threads that prove give way to those that callers wait for, as in nice(1); Linux only",
   ),
   PROVER_KEYS_MAX: option(

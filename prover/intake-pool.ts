@@ -55,7 +55,7 @@ export class IntakePool {
    * @throws ProverError with the fields at fault, QUEUE_FULL, WORKER_LOST, CANCELLED
    */
   async check(task: IntakeTask, bytes: number, signal: AbortSignal): Promise<JobInput> {
-    const transferList = task.kind === "batch" ? [] : [task.bytes.buffer];
+    const transferList = task.kind === "batch" ? [] : [task.bytes.buffer as ArrayBuffer];
     const result = await this.#run<IntakeResult>(task, { bytes, signal, transferList });
     if (result.kind === "accepted") return result.input;
     throw new ProverError(result.code, result.message, { violations: result.violations });

@@ -28,13 +28,13 @@ export type IntakeTask =
     }
   | {
       readonly kind: "json";
-      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly bytes: Uint8Array;
       /** The circuit's witness program, which knows its input signals. */
       readonly wasm: PinnedFile;
     }
   | {
       readonly kind: "wtns";
-      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly bytes: Uint8Array;
       /** Values that the circuit's witness has. */
       readonly wireCount: number;
     };
@@ -86,14 +86,14 @@ function checkBatch(parameters: CircuitParameters, batch: TransferBatch): JobInp
 }
 
 /** As circom takes them: decimal strings. */
-function encodeInputs(inputs: CircuitInputs): Uint8Array<ArrayBuffer> {
+function encodeInputs(inputs: CircuitInputs): Uint8Array {
   const json = JSON.stringify(inputs, (_, value: unknown) =>
     typeof value === "bigint" ? value.toString() : value,
   );
   return new TextEncoder().encode(json);
 }
 
-function checkWtns(bytes: Uint8Array<ArrayBuffer>, wireCount: number): JobInput {
+function checkWtns(bytes: Uint8Array, wireCount: number): JobInput {
   try {
     parseWtns(bytes, wireCount);
   } catch (error) {
@@ -110,7 +110,7 @@ const JSON_BASE_BYTES = 64 * 1024;
 /** A value has 77 digits; the rest is for quotes and generous indentation. */
 const JSON_VALUE_BYTES = 256;
 
-async function checkJson(bytes: Uint8Array<ArrayBuffer>, wasm: PinnedFile): Promise<JobInput> {
+async function checkJson(bytes: Uint8Array, wasm: PinnedFile): Promise<JobInput> {
   const program = await programs.witnessProgram(wasm);
   try {
     const { inputCount } = program;

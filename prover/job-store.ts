@@ -131,7 +131,8 @@ export interface JobStore {
   readonly outlivesProcess: boolean;
 
   /**
-   * Accepts a job; on return it will not be lost as long as the store lives.
+   * Accepts a job; on return it will not be lost as long as the store lives. The input's bytes are the
+   * store's from now on, and what shares their buffer with them.
    * @throws ProverError REQUEST_ID_REUSED, QUEUE_FULL
    */
   submit(job: NewJob): Promise<{ readonly job: Job; readonly created: boolean }>;

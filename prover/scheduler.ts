@@ -33,17 +33,22 @@ export interface WorkerView {
 interface Slot {
   readonly worker: WorkerSlot;
   attempt: Attempt | undefined;
-  /** What the store heard last of this attempt. */
-  reported:
-    | { readonly stage: JobStage; readonly percent: number; readonly atMs: number }
-    | undefined;
+  /** Has ended, and its result is on the way to the store while the next one works. */
+  settling: { readonly attempt: Attempt; readonly done: Promise<void> } | undefined;
   completedCount: number;
+}
+
+/** What the store heard last of an attempt. */
+interface Report {
+  readonly stage: JobStage;
+  readonly percent: number;
+  readonly atMs: number;
 }
 
 /** How often progress is read, which is cheap: a stage that is shorter may go unseen. */
 const PROGRESS_MS = 20;
 /** Least time between two reports of one attempt in one stage: what a watcher sees as smooth. */
-const REPORT_MIN_MS = 100;
+const REPORT_MIN_MS = 250;
 /** Most time between two reports, which also renew the lease. */
 const REPORT_MAX_MS = 1_000;
 /** How often the store expires and forgets: the precision of `expire_time`. */
@@ -62,6 +67,7 @@ export class Scheduler {
   readonly #options: AttemptOptions;
   readonly #dependencies: SchedulerDependencies;
   readonly #slots: readonly Slot[];
+  readonly #reports = new WeakMap<Attempt, Report>();
   readonly #rounds: Rounds;
   readonly #waiters = new Set<() => void>();
   #stopListening: () => void = () => {};
@@ -76,7 +82,7 @@ export class Scheduler {
     this.#slots = dependencies.pool.slots.map((worker) => ({
       worker,
       attempt: undefined,
-      reported: undefined,
+      settling: undefined,
       completedCount: 0,
     }));
   }
@@ -98,7 +104,7 @@ export class Scheduler {
   }
 
   get runningCount(): number {
-    return this.#slots.filter(({ attempt }) => attempt !== undefined).length;
+    return this.#attempts().length;
   }
 
   workers(): readonly WorkerView[] {
@@ -223,10 +229,17 @@ export class Scheduler {
     return { provable: some.map(circuitKey), isAll: some.length === all.length };
   }
 
+  /** Those whose leases are held. */
+  #attempts(): Attempt[] {
+    return this.#slots.flatMap(({ attempt, settling }) => [
+      ...(attempt === undefined ? [] : [attempt]),
+      ...(settling === undefined ? [] : [settling.attempt]),
+    ]);
+  }
+
   async #work(slot: Slot, claim: Claim): Promise<void> {
     const { circuits, log, observer } = this.#dependencies;
     const { jobId, circuitId, attempts } = claim.job;
-    let ended: Pick<EndedAttempt, "outcome" | "reason" | "isRetried" | "proved"> = ABANDONED;
     observer.attemptStarted(claim.job);
     try {
       const circuit = circuits.get(circuitId);
@@ -234,24 +247,43 @@ export class Scheduler {
       slot.attempt = attempt;
       log.info({ jobId, circuitId, attempt: attempts }, "attempt started");
       const settlement = await attempt.run();
+      // The store has one result of a slot to wait for: if it is away, the slot waits with it.
+      await slot.settling?.done;
+      const done = this.#finish(attempt, settlement).finally(() => {
+        slot.settling = undefined;
+        this.#wake();
+      });
+      slot.settling = { attempt, done };
+    } catch (caught) {
+      log.error({ jobId, fault: faultOf(caught) }, "attempt abandoned");
+      observer.attemptEnded({ job: claim.job, ...ABANDONED });
+    }
+    // The core need not wait for the disk: the next job is claimed while this one is settled.
+    slot.attempt = undefined;
+    slot.completedCount++;
+    this.#wake();
+    this.#fill();
+  }
+
+  /** Never rejects. */
+  async #finish(attempt: Attempt, settlement: Settlement): Promise<void> {
+    const { log, observer } = this.#dependencies;
+    const { claim, proved } = attempt;
+    let ended: Pick<EndedAttempt, "outcome" | "reason" | "isRetried" | "proved"> = ABANDONED;
+    try {
       const job = await this.#settle(claim, settlement);
       ended = {
         outcome: job === undefined ? "late" : settlement.kind,
         reason: settlement.kind === "failed" ? settlement.failure.reason : undefined,
         isRetried: job?.state === "QUEUED",
-        proved: attempt.proved,
+        proved,
       };
       this.#report(job, claim, ended);
     } catch (caught) {
       // The store is away: the lease runs out, and another worker takes the job.
-      log.error({ jobId, fault: faultOf(caught) }, "attempt abandoned");
+      log.error({ jobId: claim.job.jobId, fault: faultOf(caught) }, "attempt abandoned");
     } finally {
       observer.attemptEnded({ job: claim.job, ...ended });
-      slot.attempt = undefined;
-      slot.reported = undefined;
-      slot.completedCount++;
-      this.#wake();
-      this.#fill();
     }
   }
 
@@ -275,15 +307,15 @@ export class Scheduler {
   async #heartbeat(): Promise<void> {
     // Not the time of day, which may be set back: leases would run out meanwhile.
     const nowMs = performance.now();
-    const due = this.#slots.filter((slot) => isReportDue(slot, nowMs));
-    await Promise.all(due.map((slot) => this.#reportProgress(slot, nowMs)));
+    const due = this.#attempts().filter((attempt) =>
+      isReportDue(attempt, this.#reports.get(attempt), nowMs),
+    );
+    await Promise.all(due.map((attempt) => this.#reportProgress(attempt, nowMs)));
   }
 
-  async #reportProgress(slot: Slot, nowMs: number): Promise<void> {
-    const { attempt } = slot;
-    if (attempt === undefined) return;
+  async #reportProgress(attempt: Attempt, nowMs: number): Promise<void> {
     const { stage, percent } = attempt.progress;
-    slot.reported = { stage, percent, atMs: nowMs };
+    this.#reports.set(attempt, { stage, percent, atMs: nowMs });
     const { lease } = attempt.claim;
     if (!(await this.#dependencies.store.heartbeat(lease, stage, percent))) attempt.stop();
   }
@@ -319,8 +351,7 @@ const ABANDONED = {
   proved: undefined,
 } as const;
 
-function isReportDue({ attempt, reported }: Slot, nowMs: number): boolean {
-  if (attempt === undefined) return false;
+function isReportDue(attempt: Attempt, reported: Report | undefined, nowMs: number): boolean {
   if (reported === undefined) return true;
   const { stage, percent } = attempt.progress;
   const sinceMs = nowMs - reported.atMs;

@@ -144,7 +144,7 @@ export function proverService(
       const outcomes = [];
       for (const request of requests) {
         // One at a time: together they would fill the intake's line and refuse each other.
-        outcomes.push(await outcomeOf(submit(request, context)));
+        outcomes.push(await outcomeOf(submit(apart(request), context)));
         if (context.signal.aborted) break;
       }
       return { outcomes };
@@ -195,6 +195,15 @@ async function loadsOf(store: JobStore) {
       queuedCount: 0,
       runningCount: 0,
     };
+}
+
+/** Its input in a buffer of its own: a submission takes the buffer with it, and others of the message are there. */
+function apart(request: SubmitProofRequest): SubmitProofRequest {
+  const { input } = request;
+  if (input.case === "wtns" || input.case === "inputJson") {
+    input.value = new Uint8Array(input.value);
+  }
+  return request;
 }
 
 /** One item of a batch: its fault is an answer, not an error of the call. */

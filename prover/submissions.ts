@@ -14,6 +14,8 @@ export interface Accepted {
   readonly created: boolean;
 }
 
+type Caller = Pick<CallContext, "identity" | "traceparent" | "signal">;
+
 /** The way of a request into the job store: form, repetition, room, content, acceptance. */
 export class Submissions {
   readonly #store: JobStore;
@@ -50,22 +52,45 @@ export class Submissions {
     return this.#isClosed;
   }
 
-  /** @throws ProverError for everything that SubmitProof can refuse. */
-  async submit(
-    request: SubmitProofRequest,
-    { identity, traceparent, signal }: Pick<CallContext, "identity" | "traceparent" | "signal">,
-  ): Promise<Accepted> {
-    this.#quotas.countSubmission(identity);
-    const owner = identity.name;
+  /**
+   * Takes the bytes of the input with it, and what shares their buffer: the request is spent.
+   *
+   * @throws ProverError for everything that SubmitProof can refuse.
+   */
+  async submit(request: SubmitProofRequest, caller: Caller): Promise<Accepted> {
+    this.#quotas.countSubmission(caller.identity);
     const submission = decodeSubmit(request, this.#circuits, Date.now());
-    // What needs no check comes first: a repetition has passed it already, and a server that takes
-    // nothing should not spend a second to find out what it refuses.
-    const known = await this.#store.get({ owner, requestId: submission.requestId });
-    if (known !== undefined) {
-      return { job: sameContent(known, submission.contentSha256), created: false };
+    // What is dear to check is looked for before: a repetition has passed its check already.
+    if (submission.check.kind !== "wtns") {
+      const known = await this.#repeated(submission, caller);
+      if (known !== undefined) return known;
     }
+    try {
+      return await this.#accept(submission, caller);
+    } catch (refusal) {
+      // A repetition is answered also where nothing new is taken.
+      const known = await this.#repeated(submission, caller);
+      if (known === undefined) throw refusal;
+      return known;
+    }
+  }
+
+  /** @throws ProverError REQUEST_ID_REUSED */
+  async #repeated(
+    { requestId, contentSha256 }: Submission,
+    { identity: { name: owner } }: Caller,
+  ): Promise<Accepted | undefined> {
+    const known = await this.#store.get({ owner, requestId });
+    return known && { job: sameContent(known, contentSha256), created: false };
+  }
+
+  async #accept(
+    submission: Submission,
+    { identity, traceparent, signal }: Caller,
+  ): Promise<Accepted> {
     requireOpen(submission.circuit, this.#circuits);
     await this.#requireRoom();
+    const owner = identity.name;
     return this.#quotas.withinWaiting(
       identity,
       () => this.#store.queuedOf(owner),

@@ -24,7 +24,7 @@ export interface Submission {
   readonly expireMs: number | undefined;
   /** Bytes of the input as it was sent. */
   readonly contentBytes: number;
-  /** What the intake is to check. */
+  /** What the intake is to check, and takes with it: the request's bytes are gone then. */
   readonly check: IntakeTask;
 }
 
@@ -111,25 +111,16 @@ function decodeInput(
       };
     }
     case "inputJson":
-      // The message's bytes are a view of the received frame; the intake needs its own to take away.
       return {
         inputKind: "JSON",
         content: input.value,
-        check: {
-          kind: "json",
-          bytes: new Uint8Array(input.value),
-          wasm: circuit.artefacts.wasm,
-        },
+        check: { kind: "json", bytes: input.value, wasm: circuit.artefacts.wasm },
       };
     case "wtns":
       return {
         inputKind: "WTNS",
         content: input.value,
-        check: {
-          kind: "wtns",
-          bytes: new Uint8Array(input.value),
-          wireCount: circuit.wireCount,
-        },
+        check: { kind: "wtns", bytes: input.value, wireCount: circuit.wireCount },
       };
     default:
       throw fieldError(

@@ -17,9 +17,13 @@ export class ChildLink<Q extends object, A> {
   #stderr = "";
 
   /** @param options  the child's argument, as JSON. */
-  constructor(script: string, options: object, placement: Placement = {}) {
+  constructor(
+    script: string,
+    options: object,
+    { nodeFlags = [], ...placement }: Placement & { readonly nodeFlags?: readonly string[] } = {},
+  ) {
     const [command, ...words] = placed(
-      [process.execPath, script, JSON.stringify(options)],
+      [process.execPath, ...nodeFlags, script, JSON.stringify(options)],
       placement,
     );
     this.#child = spawn(command, words, { stdio: ["ignore", "ignore", "pipe", "ipc"] });

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { ProverClient } from "../../prover/client.ts";
+import { V8_FLAGS } from "../../prover/command/v8-flags.ts";
 import { ChildLink } from "../contenders/child-link.ts";
 import type { OnProgress } from "../fixtures/fixture.ts";
 import type { ServedCircuit } from "../fixtures/served-circuit.ts";
@@ -34,7 +35,12 @@ export async function measureAcceptance(
     await using server = await ServerProcess.start(circuit, threads, dependencies.benchDir);
     const { address } = server;
     const { id: circuitId, wtnsPath } = circuit;
-    const load = new ChildLink<LoadQuestion, LoadAnswer>(LOAD, { address, circuitId, wtnsPath });
+    const load = new ChildLink<LoadQuestion, LoadAnswer>(
+      LOAD,
+      { address, circuitId, wtnsPath },
+      // The client shares the cores with what it measures, and is to be seen little.
+      { nodeFlags: V8_FLAGS },
+    );
     const client = new ProverClient({ address });
     const submit = (ms: number) =>
       load.ask({ kind: "submit", perSecond: rate, ms }) as Promise<SubmittedAnswer>;

@@ -22,6 +22,7 @@ export class ServerProcess implements AsyncDisposable {
 
   /**
    * @param benchDir  on the disk that is to be measured: a store in memory would be told apart.
+   * Settings of this process' environment are the server's too.
    * @throws ContenderError if it does not start.
    */
   static async start(
@@ -44,6 +45,7 @@ export class ServerProcess implements AsyncDisposable {
       PROVER_QUEUE_MAX_BYTES: String(2 ** 40),
       PROVER_DRAIN_MS: "0",
       PROVER_LOG_LEVEL: "warn",
+      ...settingsOf(process.env),
     };
     const child = spawn(process.execPath, [MAIN, "serve"], {
       env,
@@ -76,4 +78,8 @@ export class ServerProcess implements AsyncDisposable {
     }
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+function settingsOf(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith("PROVER_")));
 }

@@ -3,6 +3,7 @@
  * threads and proofs in flight. Both processes stay open; their windows take turns.
  */
 import { join } from "node:path";
+import { V8_FLAGS } from "../../prover/command/v8-flags.ts";
 import { ChildLink } from "../contenders/child-link.ts";
 import type { Answer, ProvedMessage, Request } from "../contenders/message.ts";
 import type { OnProgress } from "../fixtures/fixture.ts";
@@ -36,11 +37,16 @@ export async function measurePairs(
   const { zkeyPath, wtnsPath, id: circuitId } = circuit;
   const lanes = LANES_A_THREAD * threads;
   await using server = await ServerProcess.start(circuit, threads, benchDir);
-  const load = new ChildLink<LoadQuestion, LoadAnswer>(LOAD, {
-    address: server.address,
-    circuitId,
-    wtnsPath,
-  });
+  const load = new ChildLink<LoadQuestion, LoadAnswer>(
+    LOAD,
+    {
+      address: server.address,
+      circuitId,
+      wtnsPath,
+    },
+    // The client shares the cores with what it measures, and is to be seen little.
+    { nodeFlags: V8_FLAGS },
+  );
   const bare = new ChildLink<Request, Answer>(join(CONTENDERS, "ours-child.ts"), { threads });
   const throughService = (ms: number) =>
     load.ask({ kind: "prove", lanes, ms }) as Promise<ProvedAnswer>;

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { VERSION } from "../version.ts";
 import { type Command, EXIT, type Flags, type Terminal, UsageError } from "./command.ts";
 import { describeFailure } from "./failure.ts";
+import { runUnderV8Flags } from "./v8-flags.ts";
 
 /** Loaded on demand: `proofmill verify` need not load a gRPC server. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
@@ -113,6 +114,7 @@ function isProgram(): boolean {
 }
 
 if (isProgram()) {
+  if (process.argv[2] === "serve") runUnderV8Flags();
   for (const stream of [process.stdout, process.stderr]) {
     // Whoever read our output has left. The work goes on: it may be a service, or a file to write.
     stream.on("error", (error: NodeJS.ErrnoException) => {

@@ -80,7 +80,8 @@ export class SqliteStore implements JobStore {
   submit(wanted: NewJob): Promise<{ readonly job: Job; readonly created: boolean }> {
     const { bytes } = wanted.input;
     const { buffer } = bytes;
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) {
+    // Small ones may lie in a buffer with others.
+    if (buffer instanceof ArrayBuffer && 2 * bytes.length > buffer.byteLength) {
       return this.#link.ask("submit", [wanted], [buffer]);
     }
     const asked = this.#link.ask("submit", [wanted]);
