@@ -39,11 +39,11 @@ export class GroupCommit {
    * @returns for each transaction what it answers and tells.
    */
   commit(calls: readonly WriteCall[], failed: (call: WriteCall) => void): Committed[] {
+    const [first] = calls;
+    if (first === undefined) return [];
     try {
       return [this.#transaction(calls)];
     } catch (error) {
-      const [first] = calls;
-      if (first === undefined) return [];
       failed(first);
       if (calls.length === 1) return [refusal(first, error)];
       return submissionsLast(calls).map((call) => {
@@ -59,11 +59,9 @@ export class GroupCommit {
 
   #transaction(calls: readonly WriteCall[]): Committed {
     const answers: Answer[] = [];
-    // Progress that is lost with the machine's power is lost with the work on it.
-    const mayBeLost = calls.every(({ name }) => name === "heartbeat");
     this.#ledger.begin();
     try {
-      this.#db.transaction(mayBeLost ? "soon on disk" : "on disk", () => {
+      this.#db.transaction(calls.every(mayBeLost) ? "soon on disk" : "on disk", () => {
         for (const call of calls) answers.push(this.#answer(call));
       });
     } catch (error) {
@@ -83,6 +81,11 @@ export class GroupCommit {
       return { id: call.id, error: errorData(error) };
     }
   }
+}
+
+/** What is lost with the machine's power, if the work that it is about is lost with it. */
+export function mayBeLost({ name }: WriteCall): boolean {
+  return name === "heartbeat" || name === "claim";
 }
 
 function refusal({ id }: WriteCall, cause: unknown): Committed {

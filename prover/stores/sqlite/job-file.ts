@@ -6,6 +6,7 @@ import {
   type Committed,
   errorData,
   GroupCommit,
+  mayBeLost,
   unavailable,
   type WriteCall,
 } from "./group-commit.ts";
@@ -104,8 +105,9 @@ export class JobFile {
   }
 
   /**
-   * Does what was asked: first what only reads, so that it need not wait for the disk. Copies are
-   * answered later.
+   * Does what was asked: first what only reads, and what may be lost with the machine's power, so that
+   * it need not wait for the disk: a core may stand still until a claim is answered. Copies are answered
+   * later.
    *
    * @param say  called once for each answer, many at a time.
    */
@@ -116,7 +118,10 @@ export class JobFile {
     const reads = calls.filter(isRead);
     if (reads.length > 0) say({ answers: reads.map((call) => this.#read(call)), news: [] });
     const writes = calls.filter(isWrite);
-    const done = this.#group.commit(writes, ({ clock }) => this.#trouble(clock.steadyMs));
+    const failed = ({ clock }: WriteCall) => this.#trouble(clock.steadyMs);
+    for (const hurried of this.#group.commit(writes.filter(mayBeLost), failed)) say(hurried);
+    const kept = writes.filter((call) => !mayBeLost(call));
+    const done = this.#group.commit(kept, failed);
     for (const { name, args } of writes) {
       this.#loggedBytes += LOGGED_BYTES;
       if (name !== "submit") continue;
