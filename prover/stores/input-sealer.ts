@@ -150,10 +150,11 @@ function decrypt({ bytes: key }: SealingKey, sealed: Uint8Array, context: Uint8A
   return new Uint8Array(plain.buffer, plain.byteOffset, plain.length);
 }
 
-function damaged(cause?: unknown): ProverError {
+/** A job's input is not there, or is not what was accepted. */
+export function damaged(cause?: unknown): ProverError {
   return new ProverError(
     "INPUT_DAMAGED",
-    "the stored input is not what was sealed: its file or table was changed or damaged. Submit it again under another request id",
+    "the stored input is not what was accepted: its file or table was changed or damaged. Submit it again under another request id",
     { cause },
   );
 }

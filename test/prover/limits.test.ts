@@ -19,6 +19,7 @@ import {
   stubbornRequest,
   type TestServer,
 } from "./test-server.ts";
+import { wtns } from "./witness-file.ts";
 
 const idOf = (request: SubmitRequest) => ({ requestId: request.requestId as string });
 
@@ -68,6 +69,23 @@ describe("prover / limits", () => {
     await under.client.cancel(running);
     expect((await accepted).created).toBe(true);
     expect((await under.client.wait(idOf(late))).state).toBe(JobState.SUCCEEDED);
+  });
+
+  it("answers a repeated witness also when the line is full, and refuses another under its id", async () => {
+    await using under = await startTestServer({ PROVER_QUEUE_MAX: "1" });
+    await submitRunning(under);
+    const witness = (b: bigint) => ({
+      case: "wtns" as const,
+      value: wtns([1n, 3n * b, 3n, b]),
+    });
+    const waiting = productRequest({ input: witness(5n) });
+    const { job } = await under.client.submit(waiting);
+    const again = await under.client.submit({ ...waiting, input: witness(5n) });
+    expect(again).toMatchObject({ created: false, job: { jobId: job?.jobId } });
+    const other = under.client.submit({ ...waiting, input: witness(7n) });
+    await expect(other).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
+    const full = under.client.submit(productRequest({ input: witness(5n) }));
+    await expect(full).rejects.toMatchObject({ reason: "QUEUE_FULL" });
   });
 
   it("refuses a body of 20 MB and goes on", async () => {

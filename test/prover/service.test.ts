@@ -21,6 +21,7 @@ import {
   stubbornRequest,
   type TestServer,
 } from "./test-server.ts";
+import { wtns } from "./witness-file.ts";
 
 let under: TestServer;
 beforeAll(async () => {
@@ -302,6 +303,19 @@ describe("prover / service / BatchSubmitProofs", () => {
     expect(refused).toMatchObject({ code: 5, message: expect.stringContaining("circuit_id") });
     const jobIdOf = (accepted: { job: { jobId: string } }) => accepted.job.jobId;
     expect(jobIdOf(first as never)).toBe(jobIdOf(again as never));
+  });
+
+  it("proves each of several witnesses that came in one message", async () => {
+    const named = [3n, 5n, 7n].map((b) => ({
+      requestId: `witness-${b}`,
+      input: { case: "wtns", value: wtns([1n, 3n * b, 3n, b]) } as const,
+    }));
+    await under.client.submitAll(named.map(productRequest));
+    const products = named.map(async ({ requestId }) => {
+      const { result } = await under.client.wait({ requestId });
+      return result?.publicSignals.map(fromBytesBE);
+    });
+    expect(await Promise.all(products)).toEqual([[9n], [15n], [21n]]);
   });
 
   it("refuses no requests and too many", async () => {
@@ -609,21 +623,6 @@ describe("prover / service / logs", () => {
     expect(JSON.stringify(under.logged)).toContain("WITNESS_UNSATISFIABLE");
   });
 });
-
-/** A .wtns file as circom writes it. */
-function wtns(values: readonly bigint[], prime = SCALAR_FIELD): Uint8Array {
-  const le = (value: bigint) => Buffer.from(toBytesBE(value)).reverse();
-  const u32 = (value: number) => {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32LE(value);
-    return bytes;
-  };
-  const section = (id: number, body: Buffer) =>
-    Buffer.concat([u32(id), u32(body.length), u32(0), body]);
-  const header = section(1, Buffer.concat([u32(32), le(prime), u32(values.length)]));
-  const body = section(2, Buffer.concat(values.map(le)));
-  return Buffer.concat([Buffer.from("wtns"), u32(2), u32(2), header, body]);
-}
 
 function coordinates(bytes: number, fill = 0) {
   const list = (count: number) => Array.from({ length: count }, () => Buffer.alloc(bytes, fill));

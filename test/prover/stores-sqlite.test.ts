@@ -41,6 +41,23 @@ describe("job store / sqlite, over the life of its file", () => {
     return store;
   };
 
+  it("fails a job whose input is gone or cut, and goes on to the next", async () => {
+    let store = await reopen();
+    for (const requestId of ["gone", "cut", "good"]) await store.submit(newJob(requestId));
+    await store.close();
+    const db = new DatabaseSync(path);
+    db.exec("PRAGMA foreign_keys = OFF");
+    db.exec("DELETE FROM inputs WHERE number = 1");
+    db.exec("UPDATE inputs SET bytes = x'00' WHERE number = 2");
+    db.close();
+    store = await reopen();
+    expect((await store.claim(PROVABLE))?.job.requestId).toBe("good");
+    for (const requestId of ["gone", "cut"]) {
+      const job = await store.get({ owner: "", requestId });
+      expect(job).toMatchObject({ state: "FAILED", failure: { reason: "INPUT_DAMAGED" } });
+    }
+  });
+
   it("knows every job again, with its place, input, result and events", async () => {
     let store = await reopen();
     await store.submit(newJob("low", { priority: "LOW" }));

@@ -2,6 +2,7 @@ import type { SQLInputValue } from "node:sqlite";
 import type { Job, JobEvent } from "../../job.ts";
 import type { JobReference, Lease } from "../../job-store.ts";
 import type { StoredInput } from "../input-sealer.ts";
+import { damaged } from "../input-sealer.ts";
 import { unknownJob } from "../transition.ts";
 import type { Connection } from "./connection.ts";
 import type { Ledger } from "./ledger.ts";
@@ -141,10 +142,11 @@ export class JobTable {
     this.#update(number, Object.keys(hidden), Object.values(hidden));
   }
 
-  /** As it was stored. */
+  /** As it was stored. @throws ProverError INPUT_DAMAGED if it is not there */
   input({ number, inputKey }: Known): StoredInput {
     const row = this.#db.one("SELECT * FROM inputs WHERE number = ?", [number]);
-    return inputOf(row as SqlRow, inputKey);
+    if (row === undefined) throw damaged();
+    return inputOf(row, inputKey);
   }
 
   deleteInput(number: number): void {

@@ -11,7 +11,7 @@ import {
   type Settlement,
   sameContent,
 } from "../../job-store.ts";
-import type { InputSealer } from "../input-sealer.ts";
+import { damaged, type InputSealer } from "../input-sealer.ts";
 import {
   checkRoom,
   newJob,
@@ -170,6 +170,7 @@ export class Jobs implements Writes {
   #start(known: Known): Claimed {
     const { jobId, circuitId, zkeySha256, attempts } = known.job;
     const input = this.#sealer.open(jobId, this.#table.input(known));
+    if (input.bytes.length !== known.inputBytes) throw damaged();
     const lease = { jobId, token: randomUUID() };
     this.#leaveLine(known);
     const startedMs = this.#ledger.clock.nowMs;

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { V8_FLAGS } from "../../../prover/command/v8-flags.ts";
 import { verifyWithSnarkjs } from "../../worker/fixtures.ts";
 import { proofmill, root, serveUntilLoading, startService } from "./run-command.ts";
 
@@ -47,6 +48,14 @@ describe("proofmill serve, submit and watch", () => {
     const shown = await proofmill(...byName);
     expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining("succeeded") });
   });
+
+  it.skipIf(process.platform !== "linux" || process.execve === undefined)(
+    "runs under flags that V8 takes at the start only, in the process that was started",
+    async () => {
+      const command = await readFile(`/proc/${service.child.pid}/cmdline`, "utf8");
+      expect(command.split("\0")).toEqual(expect.arrayContaining([...V8_FLAGS, "serve"]));
+    },
+  );
 
   it("reports a refused batch at its field", async () => {
     const request = JSON.parse(await readFile(EXAMPLE, "utf8"));
