@@ -21,6 +21,11 @@ class FarStore extends MemoryStore {
   heartbeatsToLose = 0;
   claimsToLose = 0;
   sweepsToLose = 0;
+  /** What a settlement waits for. */
+  beforeSettled: Promise<void> | undefined;
+  settling = 0;
+  /** At once. */
+  settlingMost = 0;
   /** What the answer to a claim waits for. */
   beforeClaimed: Promise<void> | undefined;
 
@@ -43,6 +48,9 @@ class FarStore extends MemoryStore {
 
   override async settle(lease: Lease, settlement: Settlement) {
     if (this.settlementsToLose-- > 0) throw new Error("the store is away");
+    this.settlingMost = Math.max(this.settlingMost, ++this.settling);
+    await this.beforeSettled;
+    this.settling--;
     return super.settle(lease, settlement);
   }
 }
@@ -56,6 +64,25 @@ describe("prover / the store is away", () => {
     expect(job).toMatchObject({ state: JobState.SUCCEEDED, attempts: 1 });
     const waits = under.logged.filter(({ msg }) => msg === "result waits for the store");
     expect(waits).toHaveLength(1);
+  });
+
+  it("for a while, and the next job is proved meanwhile, whose result waits for the first's", async () => {
+    const store = new FarStore(LIMITS);
+    const gate = Promise.withResolvers<void>();
+    store.beforeSettled = gate.promise;
+    const settings = { PROVER_CIRCUITS: "product", PROVER_THREADS: "1" };
+    await using under = await startTestServer(settings, store);
+    const requests = [productRequest(), productRequest(), productRequest()];
+    for (const request of requests) await under.client.submit(request);
+    const started = () => under.logged.filter(({ msg }) => msg === "attempt started").length;
+    await expect.poll(started).toBe(2);
+    expect(await store.stats()).toMatchObject({ runningCount: 2, queuedCount: 1 });
+    gate.resolve();
+    for (const { requestId } of requests) {
+      const job = await under.client.wait({ requestId: requestId as string });
+      expect(job).toMatchObject({ state: JobState.SUCCEEDED, attempts: 1 });
+    }
+    expect(store.settlingMost).toBe(1);
   });
 
   it("for the rest of this process, which ends all the same", async () => {
