@@ -75,9 +75,12 @@ describe("prover / the store is away", () => {
     const requests = [productRequest(), productRequest(), productRequest()];
     for (const request of requests) await under.client.submit(request);
     const started = () => under.logged.filter(({ msg }) => msg === "attempt started").length;
-    await expect.poll(started).toBe(2);
-    expect(await store.stats()).toMatchObject({ runningCount: 2, queuedCount: 1 });
-    gate.resolve();
+    try {
+      await expect.poll(started).toBe(2);
+      expect(await store.stats()).toMatchObject({ runningCount: 2, queuedCount: 1 });
+    } finally {
+      gate.resolve();
+    }
     for (const { requestId } of requests) {
       const job = await under.client.wait({ requestId: requestId as string });
       expect(job).toMatchObject({ state: JobState.SUCCEEDED, attempts: 1 });
