@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { JobState } from "../../gen/prover/v1/job_pb.ts";
 import type { JobStage } from "../../prover/job.ts";
@@ -77,6 +78,9 @@ describe("prover / the store is away", () => {
     const started = () => under.logged.filter(({ msg }) => msg === "attempt started").length;
     try {
       await expect.poll(started).toBe(2);
+      // Time enough for its proof.
+      await sleep(1_000);
+      expect(started()).toBe(2);
       expect(await store.stats()).toMatchObject({ runningCount: 2, queuedCount: 1 });
     } finally {
       gate.resolve();
