@@ -99,7 +99,7 @@ function checkWtns(bytes: Uint8Array, wireCount: number): JobInput {
   } catch (error) {
     throw atField("wtns", error);
   }
-  return { format: "wtns", bytes, commit: undefined };
+  return { format: "wtns", bytes: alone(bytes), commit: undefined };
 }
 
 /** Compiled once for each circuit. */
@@ -126,7 +126,7 @@ async function checkJson(bytes: Uint8Array, wasm: PinnedFile): Promise<JobInput>
   } catch (error) {
     throw inputRefusal(error);
   }
-  return { format: "json", bytes, commit: undefined };
+  return { format: "json", bytes: alone(bytes), commit: undefined };
 }
 
 /** The witness program's verdict in the caller's terms. */
@@ -135,6 +135,14 @@ function inputRefusal(caught: unknown): ProverError {
   if (path === undefined) return atField("input_json", caught);
   const { code, message } = ProverError.from(caught);
   return fieldError(`input_json.${path}`, message.slice(`input ${path}: `.length), code);
+}
+
+/** Without the message that it came in, where that is much larger: only the input counts against limits of what waits. */
+function alone(input: Uint8Array): Uint8Array {
+  if (2 * input.length > input.buffer.byteLength) return input;
+  const own = new Uint8Array(input);
+  input.fill(0);
+  return own;
 }
 
 function atField(field: string, caught: unknown): ProverError {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { IntakePool } from "../../prover/intake-pool.ts";
+import { encodeWtns } from "../../worker/wtns.ts";
 
 describe("prover / intake", () => {
   it("forgets what waits for a thread when its caller has gone", async () => {
@@ -21,6 +22,19 @@ describe("prover / intake", () => {
       "WITNESS_MALFORMED",
     ]);
     expect(pool.waitingCount).toBe(0);
+    await pool.close();
+  });
+
+  it("keeps of a large message the input alone: the rest counts against no limit", async () => {
+    const pool = new IntakePool({ threads: 1, waitingMax: 1, waitingMaxBytes: 1_000 });
+    const file = encodeWtns(Uint8Array.of(1, ...new Array(31).fill(0)));
+    const message = new Uint8Array(1_000_000);
+    message.set(file, 7);
+    const bytes = message.subarray(7, 7 + file.length);
+    const task = { kind: "wtns", bytes, wireCount: 1 } as const;
+    const input = await pool.check(task, file.length, new AbortController().signal);
+    expect(input.bytes).toEqual(file);
+    expect(input.bytes.buffer.byteLength).toBe(file.length);
     await pool.close();
   });
 });

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { V8_FLAGS } from "../../../prover/command/v8-flags.ts";
 import { verifyWithSnarkjs } from "../../worker/fixtures.ts";
@@ -54,6 +56,20 @@ describe("proofmill serve, submit and watch", () => {
     async () => {
       const command = await readFile(`/proc/${service.child.pid}/cmdline`, "utf8");
       expect(command.split("\0")).toEqual(expect.arrayContaining([...V8_FLAGS, "serve"]));
+    },
+  );
+
+  it.skipIf(process.platform !== "linux")(
+    "reads a file that its parent opened for it",
+    async () => {
+      await writeFile(file("opened"), "no JSON");
+      const serve = `exec "$0" "$1" serve 3< "$2"`;
+      const words = [process.execPath, join(root, "prover/command/main.ts"), file("opened")];
+      const ended = promisify(execFile)("sh", ["-c", serve, ...words], {
+        cwd: folder,
+        env: { ...process.env, PROVER_ACCESS_FILE: "/dev/fd/3" },
+      });
+      await expect(ended).rejects.toMatchObject({ stderr: expect.stringContaining("not JSON") });
     },
   );
 
