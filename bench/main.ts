@@ -39,7 +39,7 @@ async function main(words: readonly string[]): Promise<number> {
     process.stdout.write(`${summary(result)}\n\n`);
     const dir =
       options.outDir ?? join(root, options.isQuick ? "build/bench/results" : "bench/results");
-    await writeResult(dir, "", result);
+    await writeResult(dir, result);
     process.stdout.write(`written to ${dir}\n`);
     if (options.outDir === undefined && !options.isQuick) {
       await writePlots(join(root, "docs/plots"), result);
@@ -63,9 +63,9 @@ async function benchService(words: readonly string[], progress: Progress): Promi
   const result = await runService(options, (text, done) => progress.update(text, done));
   progress.end();
   process.stdout.write(`${serviceSummary(result)}\n\n`);
-  const dir = join(root, options.isQuick ? "build/bench/results" : "bench/results");
-  await writeResult(options.outDir ?? dir, "service-", result);
-  process.stdout.write(`written to ${options.outDir ?? dir}\n`);
+  const dir = options.outDir ?? join(resultsDir(options), "service");
+  await writeResult(dir, result);
+  process.stdout.write(`written to ${dir}\n`);
   return 0;
 }
 
@@ -78,9 +78,9 @@ async function benchStore(words: readonly string[], progress: Progress): Promise
   const result = await runStore(options, (text, done) => progress.update(text, done));
   progress.end();
   process.stdout.write(`${storeSummary(result)}\n\n`);
-  const dir = join(root, options.isQuick ? "build/bench/results" : "bench/results");
-  await writeResult(options.outDir ?? dir, "store-", result);
-  process.stdout.write(`written to ${options.outDir ?? dir}\n`);
+  const dir = options.outDir ?? join(resultsDir(options), "store");
+  await writeResult(dir, result);
+  process.stdout.write(`written to ${dir}\n`);
   return 0;
 }
 
@@ -98,17 +98,20 @@ function unhurried(progress: Progress, isTerminal: boolean): Progress {
   };
 }
 
+function resultsDir({ isQuick }: { readonly isQuick: boolean }): string {
+  return join(root, isQuick ? "build/bench/results" : "bench/results");
+}
+
 /** One file for each run, kept, and a copy of the latest one under a fixed name. */
 async function writeResult(
   dir: string,
-  prefix: "" | "service-" | "store-",
   result: BenchResult | ServiceResult | StoreResult,
 ): Promise<void> {
   await mkdir(dir, { recursive: true });
   const text = Buffer.from(`${JSON.stringify(result, null, 1)}\n`);
-  const name = `${prefix}${result.startedAt.slice(0, 10)}-${result.commit.id}.json`;
+  const name = `${result.startedAt.slice(0, 10)}-${result.commit.id}.json`;
   await writeWhole(join(dir, name), [text]);
-  await writeWhole(join(dir, `${prefix}latest.json`), [text]);
+  await writeWhole(join(dir, "latest.json"), [text]);
 }
 
 process.exitCode = await main(process.argv.slice(2));
