@@ -37,8 +37,7 @@ async function main(words: readonly string[]): Promise<number> {
     );
     progress.end();
     process.stdout.write(`${summary(result)}\n\n`);
-    const dir =
-      options.outDir ?? join(root, options.isQuick ? "build/bench/results" : "bench/results");
+    const dir = options.outDir ?? resultsDir(options);
     await writeResult(dir, result);
     process.stdout.write(`written to ${dir}\n`);
     if (options.outDir === undefined && !options.isQuick) {
