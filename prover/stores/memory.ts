@@ -58,18 +58,15 @@ export class MemoryStore implements JobStore {
   async close(): Promise<void> {}
 
   async submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
-    const known = this.#byRequestId.get(ownersName(wanted));
-    if (known !== undefined)
+    try {
+      const known = this.#byRequestId.get(ownersName(wanted));
+      if (known === undefined) return { job: this.#accept(wanted), created: true };
+      wanted.input.bytes.fill(0);
       return { job: sameContent(known.job, wanted.contentSha256), created: false };
-    this.#checkRoom(wanted.input.bytes.length);
-    const job = newJob(wanted, this.#now());
-    const row = new Row(job, wanted.input, this.#ordinal++, this.#now);
-    this.#rows.set(row.job.jobId, row);
-    this.#byOrdinal.set(row.ordinal, row);
-    this.#byRequestId.set(ownersName(row.job), row);
-    if (row.job.expireMs !== undefined) this.#expiring.add(row);
-    this.#enqueue(row, "back", {});
-    return { job: row.job, created: true };
+    } catch (refusal) {
+      wanted.input.bytes.fill(0);
+      throw refusal;
+    }
   }
 
   async get(reference: JobReference): Promise<Job | undefined> {
@@ -244,6 +241,18 @@ export class MemoryStore implements JobStore {
   #leased(lease: Lease): Row | undefined {
     const row = this.#rows.get(lease.jobId);
     return row?.lease?.token === lease.token ? row : undefined;
+  }
+
+  #accept(wanted: NewJob): Job {
+    this.#checkRoom(wanted.input.bytes.length);
+    const job = newJob(wanted, this.#now());
+    const row = new Row(job, wanted.input, this.#ordinal++, this.#now);
+    this.#rows.set(row.job.jobId, row);
+    this.#byOrdinal.set(row.ordinal, row);
+    this.#byRequestId.set(ownersName(row.job), row);
+    if (row.job.expireMs !== undefined) this.#expiring.add(row);
+    this.#enqueue(row, "back", {});
+    return row.job;
   }
 
   #checkRoom(inputBytes: number): void {

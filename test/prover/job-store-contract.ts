@@ -102,6 +102,20 @@ export function jobStoreContract(
         expect((await store.stats()).queuedBytes).toBe(1_000);
       });
 
+      it("wipes an input that it does not take: a repetition's, and one that it refuses", async () => {
+        await submit("r");
+        const again = input(3);
+        await submit("r", { input: again });
+        const other = input(3);
+        await submit("r", { input: other, contentSha256: "other" }).catch(() => {});
+        const large = input(LIMITS.queueMaxBytes + 1);
+        await submit("large", { input: large }).catch(() => {});
+        // Or it has moved to the store's thread.
+        const isGone = ({ bytes }: NewJob["input"]) =>
+          bytes.length === 0 || bytes.every((byte) => byte === 0);
+        expect([again, other, large].map(isGone)).toEqual([true, true, true]);
+      });
+
       it("keeps what it was given", async () => {
         const job = await submit("r", { labels: { block: "7" }, expireMs: nowMs + 5 });
         expect(await store.get({ owner: "", requestId: "r" })).toEqual(job);

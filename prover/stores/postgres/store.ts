@@ -121,27 +121,12 @@ export class PostgresStore implements JobStore {
   }
 
   async submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
-    const { owner, requestId, contentSha256, input } = wanted;
-    const jobId = randomUUID();
-    const stored = this.#sealer.seal(jobId, input);
-    const values = submitValues(jobId, wanted, stored, this.#limits);
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const [row] = await this.#timed<SubmitRow>(sql.SUBMIT, values);
-      if (row !== undefined && row.number !== null) {
-        input.bytes.fill(0);
-        this.#announce({ hasWork: true });
-        return { job: jobOf(row), created: true };
-      }
-      const known = await this.get({ owner, requestId });
-      if (known !== undefined) return { job: sameContent(known, contentSha256), created: false };
-      const waiting = {
-        queuedCount: row?.waiting_count ?? 0,
-        queuedBytes: row?.waiting_bytes ?? 0,
-      };
-      checkRoom(input.bytes.length, waiting, this.#limits);
-      // Somebody's job had the id a moment ago and is forgotten.
+    try {
+      return await this.#submit(wanted);
+    } finally {
+      // Taken or not: it may be a witness.
+      wanted.input.bytes.fill(0);
     }
-    throw busy();
   }
 
   async cancel(reference: JobReference): Promise<Job> {
@@ -283,6 +268,29 @@ export class PostgresStore implements JobStore {
       this.#sweeping = undefined;
     });
     return this.#sweeping;
+  }
+
+  async #submit(wanted: NewJob): Promise<{ job: Job; created: boolean }> {
+    const { owner, requestId, contentSha256, input } = wanted;
+    const jobId = randomUUID();
+    const stored = this.#sealer.seal(jobId, input);
+    const values = submitValues(jobId, wanted, stored, this.#limits);
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const [row] = await this.#timed<SubmitRow>(sql.SUBMIT, values);
+      if (row !== undefined && row.number !== null) {
+        this.#announce({ hasWork: true });
+        return { job: jobOf(row), created: true };
+      }
+      const known = await this.get({ owner, requestId });
+      if (known !== undefined) return { job: sameContent(known, contentSha256), created: false };
+      const waiting = {
+        queuedCount: row?.waiting_count ?? 0,
+        queuedBytes: row?.waiting_bytes ?? 0,
+      };
+      checkRoom(input.bytes.length, waiting, this.#limits);
+      // Somebody's job had the id a moment ago and is forgotten.
+    }
+    throw busy();
   }
 
   /** @throws ProverError STORE_KEY_REFUSED */
