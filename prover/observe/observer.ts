@@ -5,7 +5,7 @@ import type { Refusal } from "../listening/front.ts";
 
 /** One try at one job that has ended. */
 export interface EndedAttempt {
-  /** As it was claimed. */
+  /** As it was claimed: the object that `attemptStarted` was told. */
   readonly job: Job;
   /**
    * Late: the lease was lost before the result came, which changed nothing. Abandoned: the store could

@@ -12,8 +12,11 @@ import { newSpanId, parseTraceparent, TRACEPARENT } from "./trace-context.ts";
 export class Traces implements Partial<Observer> {
   readonly #add: (span: Span) => void;
   readonly #now: () => number;
-  /** When attempts began by this process's clock; the store's may be another. */
-  readonly #begun = new Map<string, number>();
+  /**
+   * When attempts began by this process's clock; the store's may be another. By the job as it was claimed:
+   * its next attempt may begin before the last is reported.
+   */
+  readonly #begun = new WeakMap<Job, number>();
 
   constructor(dependencies: { readonly add: (span: Span) => void; readonly now?: () => number }) {
     this.#add = dependencies.add;
@@ -39,7 +42,7 @@ export class Traces implements Partial<Observer> {
 
   attemptStarted(job: Job): void {
     const nowMs = this.#now();
-    this.#begun.set(job.jobId, nowMs);
+    this.#begun.set(job, nowMs);
     const place = placeOf(job);
     if (place === undefined || job.attempts > 1) return;
     this.#add({
@@ -56,8 +59,7 @@ export class Traces implements Partial<Observer> {
 
   attemptEnded({ job, outcome, reason, proved }: EndedAttempt): void {
     const endMs = this.#now();
-    const startMs = this.#begun.get(job.jobId) ?? endMs;
-    this.#begun.delete(job.jobId);
+    const startMs = this.#begun.get(job) ?? endMs;
     const place = placeOf(job);
     if (place === undefined) return;
     const spanId = newSpanId();

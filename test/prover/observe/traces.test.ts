@@ -8,7 +8,10 @@ import { describe, expect, it } from "vitest";
 import { ProverService, SubmitProofRequestSchema } from "../../../gen/prover/v1/prover_pb.ts";
 import { ConfigError, parseConfig } from "../../../prover/config.ts";
 import { methodDefinition } from "../../../prover/grpc.ts";
+import type { Job } from "../../../prover/job.ts";
+import type { Span } from "../../../prover/observe/span-exporter.ts";
 import { parseTraceparent } from "../../../prover/observe/trace-context.ts";
+import { Traces } from "../../../prover/observe/traces.ts";
 import {
   chainRequest,
   jsonInput,
@@ -181,6 +184,31 @@ describe("prover / traces", () => {
       const told = under.logged.filter(({ msg }) => msg === "traces cannot be sent");
       expect(told, url).toHaveLength(1);
     }
+  });
+});
+
+describe("prover / spans of attempts", () => {
+  it("are as long as each was, also when the next one begins before the last is reported", () => {
+    let nowMs = 0;
+    const lengths: number[] = [];
+    const add = (span: Span) => {
+      if (span.name === "attempt") lengths.push(span.endMs - span.startMs);
+    };
+    const traces = new Traces({ add, now: () => nowMs });
+    const first = { jobId: "j", labels: {}, attempts: 1, createdMs: 0 } as Job;
+    const second = { ...first, attempts: 2 };
+    const end = (job: Job) =>
+      traces.attemptEnded({
+        ...{ job, outcome: "failed", reason: "WORKER_LOST" },
+        ...{ isRetried: true, proved: undefined },
+      });
+    traces.attemptStarted(first);
+    nowMs = 100;
+    traces.attemptStarted(second);
+    end(first);
+    nowMs = 130;
+    end(second);
+    expect(lengths).toEqual([100, 30]);
   });
 });
 
