@@ -1,7 +1,10 @@
 import { totalmem } from "node:os";
 
-/** What a process takes before it has a key: measured 130 MiB with compiled kernels, and room to breathe. */
-const PROCESS_BYTES = 256 * 1024 * 1024;
+/**
+ * What a process takes before it has a key: measured 130 MiB with compiled kernels, up to 120 MiB that wait to be
+ * collected (`command/v8-flags.ts`), and room to breathe.
+ */
+const PROCESS_BYTES = 384 * 1024 * 1024;
 /** Stack, heap and witness program of one thread, measured below 20 MiB each. */
 const THREAD_BYTES = 32 * 1024 * 1024;
 /** The rest is for the system, for other processes, and for what this one does besides proving. */

@@ -43,6 +43,8 @@ const folder = await mkdtemp(join(tmpdir(), "soak-"));
 const port = await freePort();
 const options = {
   store: `sqlite:${join(folder, "jobs.sqlite")}`,
+  // Garbage is collected soon, unlike in service: otherwise it would look like growth for an hour.
+  nodeArgs: ["--heap-growing-percent=30"],
   settings: {
     PROVER_LISTEN: `127.0.0.1:${port}`,
     PROVER_CIRCUITS: "product,chain,stubborn",

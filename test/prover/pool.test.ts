@@ -112,7 +112,7 @@ describe("prover / worker pool", () => {
     /** @param mebibytes  for keys and proofs of two threads. */
     const leaving = (mebibytes: number) => ({
       PROVER_THREADS: "2",
-      PROVER_MEMORY_MAX_BYTES: String((256 + 2 * 32 + mebibytes) * 2 ** 20),
+      PROVER_MEMORY_MAX_BYTES: String((384 + 2 * 32 + mebibytes) * 2 ** 20),
     });
 
     it("proves one at a time where memory holds no two proofs", async () => {
