@@ -46,7 +46,7 @@ interface Report {
 }
 
 /** How often progress is read, which is cheap: a stage that is shorter may go unseen. */
-const PROGRESS_MS = 50;
+const PROGRESS_MS = 20;
 /** Least time between two reports of one attempt in one stage: what a watcher sees as smooth. */
 const REPORT_MIN_MS = 250;
 /** Most time between two reports, which also renew the lease. */
