@@ -107,9 +107,11 @@ export function jobStoreContract(
         const again = input(3);
         await submit("r", { input: again });
         const other = input(3);
-        await submit("r", { input: other, contentSha256: "other" }).catch(() => {});
+        const reused = submit("r", { input: other, contentSha256: "other" });
+        await expect(reused).rejects.toMatchObject({ code: "REQUEST_ID_REUSED" });
         const large = input(LIMITS.queueMaxBytes + 1);
-        await submit("large", { input: large }).catch(() => {});
+        const refused = submit("large", { input: large });
+        await expect(refused).rejects.toMatchObject({ code: "QUEUE_FULL" });
         // Or it has moved to the store's thread.
         const isGone = ({ bytes }: NewJob["input"]) =>
           bytes.length === 0 || bytes.every((byte) => byte === 0);
