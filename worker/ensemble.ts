@@ -109,9 +109,14 @@ async function proveOn(
 
 /** @returns what stops it, after a last look. */
 function report(control: SharedArrayBuffer, onProgress: OnProgress): () => void {
+  let sawProving = false;
   const look = () => {
     const { stage, permille } = readProgress(control);
-    if (stage === "proving" || stage === "verifying") onProgress(stage, permille / 1000);
+    if (stage !== "proving" && stage !== "verifying") return;
+    // A proof may be made between two looks: the caller hears of both stages all the same.
+    if (stage === "verifying" && !sawProving) onProgress("proving", 1);
+    sawProving = true;
+    onProgress(stage, permille / 1000);
   };
   const timer = setInterval(look, PROGRESS_MS);
   return () => {
