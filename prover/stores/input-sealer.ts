@@ -1,5 +1,7 @@
-// Inputs at rest, encrypted with a key from outside. For every store that writes inputs somewhere:
-// `seal` what is written, `open` what is read, `requireKeys` at the start.
+// Inputs at rest, encrypted. For every store that writes inputs somewhere: `seal` what is written with
+// a key from outside, `open` what is read, `requireKeys` at the start. A store that can delete 32 bytes
+// better than megabytes gives each input a key of its own (`sealInput`, `openInput`), and wraps that
+// one with the key from outside.
 //
 // AES-256-GCM with a random 96-bit nonce for each text, as NIST SP 800-38D section 8.2.2 has it: change
 // the key before it has sealed 2^32 of them. The key's id is stored in plain beside the text, so
@@ -13,6 +15,7 @@ const CIPHER = "aes-256-gcm";
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+export const WRAPPED_KEY_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES;
 /** 64 bits: told apart by accident, and too few to learn anything of a random key. */
 const KEY_ID_HEX_DIGITS = 16;
 
@@ -27,6 +30,14 @@ export interface SealingKey {
 export interface StoredInput extends JobInput {
   /** Undefined: as it came. Else `bytes` and `commit.txData` are nonce, ciphertext and tag. */
   readonly keyId: string | undefined;
+}
+
+/** An input's own key as a store writes it. */
+export interface WrappedKey {
+  /** Undefined: the key itself, then zeros. Else nonce, ciphertext and tag. */
+  readonly keyId: string | undefined;
+  /** `WRAPPED_KEY_BYTES`. */
+  readonly bytes: Uint8Array;
 }
 
 /** Seals with the first of its keys, and opens with any; with none, it leaves inputs as they are. */
@@ -46,32 +57,31 @@ export class InputSealer {
   seal(jobId: string, input: JobInput): StoredInput {
     const [key] = this.#keys;
     if (key === undefined) return { ...input, keyId: undefined };
-    const { format, bytes, commit } = input;
-    return {
-      keyId: key.id,
-      format,
-      bytes: encrypt(key, bytes, boundTo(jobId, input, "input")),
-      commit: commit && {
-        newRoot: commit.newRoot,
-        txData: encrypt(key, commit.txData, boundTo(jobId, input, "tx data")),
-      },
-    };
+    return { ...sealInput(key.bytes, jobId, input), keyId: key.id };
   }
 
   /** @throws ProverError INPUT_DAMAGED if a bit is not what was sealed, or belongs to another job; STORE_KEY_REFUSED */
   open(jobId: string, { keyId, ...stored }: StoredInput): JobInput {
-    if (keyId === undefined) return stored;
-    const key = this.#keys.find(({ id }) => id === keyId);
-    if (key === undefined) throw lacksKeys([keyId]);
-    const { format, bytes, commit } = stored;
-    return {
-      format,
-      bytes: decrypt(key, bytes, boundTo(jobId, stored, "input")),
-      commit: commit && {
-        newRoot: commit.newRoot,
-        txData: decrypt(key, commit.txData, boundTo(jobId, stored, "tx data")),
-      },
-    };
+    return keyId === undefined ? stored : openInput(this.#key(keyId), jobId, stored);
+  }
+
+  /** An input's own key as it is stored: always `WRAPPED_KEY_BYTES`, and never all zeros. */
+  wrap(jobId: string, inputKey: Uint8Array): WrappedKey {
+    const [key] = this.#keys;
+    if (key !== undefined) {
+      return { keyId: key.id, bytes: encrypt(key.bytes, inputKey, wrapOf(jobId)) };
+    }
+    const bytes = new Uint8Array(WRAPPED_KEY_BYTES);
+    bytes.set(inputKey);
+    return { keyId: undefined, bytes };
+  }
+
+  /** @throws ProverError INPUT_DAMAGED; STORE_KEY_REFUSED */
+  unwrap(jobId: string, { keyId, bytes }: WrappedKey): Uint8Array {
+    if (bytes.length !== WRAPPED_KEY_BYTES) throw damaged();
+    return keyId === undefined
+      ? bytes.subarray(0, KEY_BYTES)
+      : decrypt(this.#key(keyId), bytes, wrapOf(jobId));
   }
 
   /**
@@ -84,6 +94,43 @@ export class InputSealer {
     const lacking = [...keyIds].filter((keyId) => !this.#keys.some(({ id }) => id === keyId));
     if (lacking.length > 0) throw lacksKeys(lacking);
   }
+
+  #key(keyId: string): Uint8Array {
+    const key = this.#keys.find(({ id }) => id === keyId);
+    if (key === undefined) throw lacksKeys([keyId]);
+    return key.bytes;
+  }
+}
+
+/** A key for one input. */
+export function createInputKey(): Uint8Array {
+  return randomBytes(KEY_BYTES);
+}
+
+/** @param key  32 bytes. Reads the given bytes only; wiping them stays with their owner. */
+export function sealInput(key: Uint8Array, jobId: string, input: JobInput): JobInput {
+  const { format, bytes, commit } = input;
+  return {
+    format,
+    bytes: encrypt(key, bytes, boundTo(jobId, input, "input")),
+    commit: commit && {
+      newRoot: commit.newRoot,
+      txData: encrypt(key, commit.txData, boundTo(jobId, input, "tx data")),
+    },
+  };
+}
+
+/** @throws ProverError INPUT_DAMAGED */
+export function openInput(key: Uint8Array, jobId: string, sealed: JobInput): JobInput {
+  const { format, bytes, commit } = sealed;
+  return {
+    format,
+    bytes: decrypt(key, bytes, boundTo(jobId, sealed, "input")),
+    commit: commit && {
+      newRoot: commit.newRoot,
+      txData: decrypt(key, commit.txData, boundTo(jobId, sealed, "tx data")),
+    },
+  };
 }
 
 /**
@@ -118,6 +165,8 @@ function parseKey(line: string, where: string): SealingKey {
   return { id: digest.slice(0, KEY_ID_HEX_DIGITS), bytes };
 }
 
+const wrapOf = (jobId: string): Uint8Array => Buffer.from(`proofmill input key 1\0${jobId}`);
+
 /** A text is worth nothing under another job, format, root or part. */
 function boundTo(
   jobId: string,
@@ -128,13 +177,13 @@ function boundTo(
   return Buffer.from(context.join("\0"));
 }
 
-function encrypt({ bytes: key }: SealingKey, plain: Uint8Array, context: Uint8Array): Uint8Array {
+function encrypt(key: Uint8Array, plain: Uint8Array, context: Uint8Array): Uint8Array {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(context);
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
-function decrypt({ bytes: key }: SealingKey, sealed: Uint8Array, context: Uint8Array): Uint8Array {
+function decrypt(key: Uint8Array, sealed: Uint8Array, context: Uint8Array): Uint8Array {
   if (sealed.length < NONCE_BYTES + TAG_BYTES) throw damaged();
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })

@@ -69,11 +69,18 @@ export class Connection {
   }
 
   /**
-   * Writes the log into the file and empties it.
+   * Writes the log into the file, so that the next commit begins it anew. What was in it stays there until
+   * it is written over, and a commit into blocks that the log has takes less than one into new ones.
    *
-   * @returns false if it could not be emptied.
+   * @returns false if it could not.
    * @throws Error of SQLite, for example if the disk is full.
    */
+  rewindLog(): boolean {
+    const done = this.one("PRAGMA wal_checkpoint(PASSIVE)", []);
+    return done?.busy === 0 && done.log === done.checkpointed;
+  }
+
+  /** Writes the log into the file and leaves no byte in it. As `rewindLog`. */
   emptyLog(): boolean {
     return this.one("PRAGMA wal_checkpoint(TRUNCATE)", [])?.busy === 0;
   }

@@ -3,6 +3,7 @@ import type { PurgeFilter } from "../../job-store.ts";
 import { isDeadLetter, type StoreLimits } from "../transition.ts";
 import type { Connection } from "./connection.ts";
 import type { JobTable, Known } from "./job-table.ts";
+import type { KeySlots } from "./key-slots.ts";
 import type { Ledger } from "./ledger.ts";
 import type { PurgeCursor } from "./messages.ts";
 
@@ -14,17 +15,24 @@ export class Endings {
   readonly #limits: StoreLimits;
   readonly #db: Connection;
   readonly #table: JobTable;
+  readonly #slots: KeySlots;
   readonly #ledger: Ledger;
-  /** Whether bytes were deleted that may still be in the log beside the file. */
+  /** Whether a key was deleted that may still be in the log beside the file. */
   mustScrub = true;
 
   constructor(
     limits: StoreLimits,
-    parts: { readonly db: Connection; readonly table: JobTable; readonly ledger: Ledger },
+    parts: {
+      readonly db: Connection;
+      readonly table: JobTable;
+      readonly slots: KeySlots;
+      readonly ledger: Ledger;
+    },
   ) {
     this.#limits = limits;
     this.#db = parts.db;
     this.#table = parts.table;
+    this.#slots = parts.slots;
     this.#ledger = parts.ledger;
   }
 
@@ -34,7 +42,7 @@ export class Endings {
     const isDead = isDeadLetter(changes);
     const lease = { lease_token: null, lease_deadline_ms: null };
     if (changes.result !== undefined) this.#table.keepResult(number, changes.result);
-    if (!isDead) this.#deleteInput(number);
+    if (!isDead) this.#deleteInput(known);
     const job = this.#table.change(
       known,
       {
@@ -116,7 +124,7 @@ export class Endings {
     const known = this.#table.byNumber(number);
     if (!known?.isDead) return;
     this.#ledger.totals.deadBytes -= known.inputBytes;
-    this.#deleteInput(number);
+    this.#deleteInput(known);
     this.#table.hide(number, { ...NO_INPUT, is_dead: 0 });
   }
 
@@ -129,10 +137,12 @@ export class Endings {
     this.#ledger.tell({ kind: "changed", jobId: known.job.jobId });
   }
 
-  #deleteInput(number: number): void {
+  #deleteInput({ number, inputSlot }: Known): void {
+    if (inputSlot === undefined) this.#table.overwriteInput(number);
+    else this.#slots.wipe(inputSlot);
     this.#table.deleteInput(number);
     this.mustScrub = true;
   }
 }
 
-const NO_INPUT = { input_bytes: 0, input_key: null } as const;
+const NO_INPUT = { input_bytes: 0, input_key: null, input_slot: null } as const;

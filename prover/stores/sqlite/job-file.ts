@@ -13,18 +13,21 @@ import {
 import { listJobs } from "./job-list.ts";
 import { JobTable, waitingJob } from "./job-table.ts";
 import { Jobs } from "./jobs.ts";
+import { KeySlots } from "./key-slots.ts";
 import { Ledger, type Totals } from "./ledger.ts";
 import type { Answer, CallMessage, Reads, ThreadData, WaitingJob, Writes } from "./messages.ts";
 
-/** A log of about this size is written into the file by the next sweep, though nothing secret is in it. */
+/** A log of about this size is written into the file by the next sweep. */
 const LOG_MAX_BYTES = 4 * 1024 * 1024;
 /**
- * Emptying the log holds up calls, so it takes at most a fifth of the time: where it takes 20 ms, it is done
- * when 80 ms have passed since.
+ * Writing the log into the file holds up calls, so it takes at most a fifth of the time: where it takes 20 ms,
+ * it is done when 80 ms have passed since.
  */
-const EMPTYING_PAUSE = 4;
-/** But no later: bytes of deleted inputs are in the log. Milliseconds. */
-const EMPTYING_PAUSE_MAX_MS = 2_000;
+const LOG_PAUSE = 4;
+/** But no later. Milliseconds. */
+const LOG_PAUSE_MAX_MS = 2_000;
+/** Keys of deleted inputs are in the log so long at most, if the disk is well. Milliseconds. */
+const SCRUB_PAUSE_MS = 2_000;
 /** What a call adds to the log besides an input: some pages of 4 KiB, rough. */
 const LOGGED_BYTES = 32 * 1024;
 
@@ -43,19 +46,21 @@ export class JobFile {
   readonly #leaseMs: number;
   /** Since the log was emptied, rough. */
   #loggedBytes = 0;
-  /** `performance.now()` before which the log is not emptied again. */
+  /** `performance.now()` before which the log is not written into the file again, or not emptied. */
   #notBeforeMs = 0;
+  #scrubNotBeforeMs = 0;
   /** Steady time of the latest write that failed. */
   #troubledMs = Number.NEGATIVE_INFINITY;
 
   private constructor(db: Connection, { limits, keys }: ThreadData) {
     this.#db = db;
     this.#leaseMs = limits.leaseMs;
-    const ledger = new Ledger(totalsOf(db));
+    const ledger = new Ledger(totalsOf(db), KeySlots.free(db));
     const table = new JobTable(db, ledger);
-    const endings = new Endings(limits, { db, table, ledger });
+    const slots = new KeySlots(db, ledger);
+    const endings = new Endings(limits, { db, table, slots, ledger });
     const sealer = new InputSealer(keys);
-    const jobs = new Jobs(limits, { db, ledger, table, endings, sealer });
+    const jobs = new Jobs(limits, { db, ledger, table, slots, endings, sealer });
     this.#ledger = ledger;
     this.#table = table;
     this.#endings = endings;
@@ -86,7 +91,7 @@ export class JobFile {
       // An earlier thread's end is no worker's silence.
       if (data.running === "ours") file.#troubledMs = data.clock.steadyMs;
       else db.transaction("on disk", () => file.#jobs.recover());
-      file.#emptyLog();
+      file.#tidyLog("now");
       return file;
     } catch (error) {
       db.close();
@@ -130,14 +135,14 @@ export class JobFile {
       this.#loggedBytes += bytes.length;
       bytes.fill(0);
     }
-    // A sweep that empties the log has ended when deleted inputs are gone from it.
+    // A sweep that empties the log has ended when keys of deleted inputs are gone from it.
     const sweeps = new Set(writes.filter(({ name }) => name === "sweep").map(({ id }) => id));
     for (const { answers, news } of done) {
       say({ answers: answers.filter(({ id }) => !sweeps.has(id)), news });
     }
     if (sweeps.size === 0) return;
     const answers = done.flatMap(({ answers }) => answers.filter(({ id }) => sweeps.has(id)));
-    const failure = performance.now() < this.#notBeforeMs ? undefined : this.#tryEmptyLog();
+    const failure = this.#tryTidyLog("when due");
     say({
       answers: answers.map((answer) => (failure ? { id: answer.id, error: failure } : answer)),
       news: [],
@@ -146,7 +151,7 @@ export class JobFile {
 
   /** Empties the log and lets go of the file. */
   close(): void {
-    this.#tryEmptyLog();
+    this.#tryTidyLog("now");
     this.#db.close();
   }
 
@@ -187,29 +192,33 @@ export class JobFile {
     this.#troubledMs = steadyMs;
     // What was begun is in the log, and takes room there.
     this.#endings.mustScrub = true;
-    if (isNews) this.#tryEmptyLog();
+    if (isNews) this.#tryTidyLog("now");
   }
 
-  #tryEmptyLog() {
+  #tryTidyLog(when: "now" | "when due") {
     try {
-      this.#emptyLog();
+      this.#tidyLog(when);
       return undefined;
     } catch (error) {
       return errorData(unavailable(error));
     }
   }
 
-  /** Empties the log beside the file, where bytes of deleted inputs are. */
-  #emptyLog(): void {
+  /** Empties the log beside the file, where keys of deleted inputs are, or begins it anew when it is long. */
+  #tidyLog(when: "now" | "when due"): void {
     const startMs = performance.now();
-    if (!this.#endings.mustScrub && this.#loggedBytes < LOG_MAX_BYTES) return;
-    const isEmpty = this.#db.emptyLog();
+    if (when === "when due" && startMs < this.#notBeforeMs) return;
+    const isDue = when === "now" || startMs >= this.#scrubNotBeforeMs;
+    const scrubs = this.#endings.mustScrub && isDue;
+    if (!scrubs && this.#loggedBytes < LOG_MAX_BYTES) return;
+    const isDone = scrubs ? this.#db.emptyLog() : this.#db.rewindLog();
     const endMs = performance.now();
-    const pauseMs = EMPTYING_PAUSE * (endMs - startMs);
-    this.#notBeforeMs = endMs + Math.min(pauseMs, EMPTYING_PAUSE_MAX_MS);
-    if (!isEmpty) return;
-    this.#endings.mustScrub = false;
+    this.#notBeforeMs = endMs + Math.min(LOG_PAUSE * (endMs - startMs), LOG_PAUSE_MAX_MS);
+    if (!isDone) return;
     this.#loggedBytes = 0;
+    if (!scrubs) return;
+    this.#endings.mustScrub = false;
+    this.#scrubNotBeforeMs = endMs + SCRUB_PAUSE_MS;
   }
 }
 

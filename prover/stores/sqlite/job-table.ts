@@ -1,8 +1,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { Job, JobEvent } from "../../job.ts";
 import type { JobReference, Lease } from "../../job-store.ts";
-import type { StoredInput } from "../input-sealer.ts";
-import { damaged } from "../input-sealer.ts";
+import { damaged, type StoredInput } from "../input-sealer.ts";
 import { unknownJob } from "../transition.ts";
 import type { Connection } from "./connection.ts";
 import type { Ledger } from "./ledger.ts";
@@ -19,7 +18,10 @@ export interface Known {
   readonly isDead: boolean;
   /** 0 once the input is deleted. */
   readonly inputBytes: number;
+  /** Key from outside, if there was one. */
   readonly inputKey: string | undefined;
+  /** Where the input's own key is. */
+  readonly inputSlot: number | undefined;
 }
 
 /** Columns that no caller sees. */
@@ -30,6 +32,7 @@ export interface Hidden {
   readonly is_dead?: 0 | 1;
   readonly input_bytes?: number;
   readonly input_key?: string | null;
+  readonly input_slot?: number | null;
 }
 
 /** Jobs with their events, inputs and results, as rows. */
@@ -78,7 +81,7 @@ export class JobTable {
   }
 
   /** A new job, before its first event. */
-  insert(job: Job, inputBytes: number, { keyId, ...input }: StoredInput): Known {
+  insert(job: Job, inputBytes: number, inputSlot: number, { keyId, ...input }: StoredInput): Known {
     const values: Record<string, SQLInputValue> = {
       job_id: job.jobId,
       owner: job.owner,
@@ -95,6 +98,7 @@ export class JobTable {
       created_ms: job.createdMs,
       input_bytes: inputBytes,
       input_key: keyId ?? null,
+      input_slot: inputSlot,
       ...changingOf(job),
     };
     const names = Object.keys(values);
@@ -112,7 +116,7 @@ export class JobTable {
         input.commit?.txData ?? null,
       ],
     );
-    return { number, job, isDead: false, inputBytes, inputKey: keyId };
+    return { number, job, isDead: false, inputBytes, inputKey: keyId, inputSlot };
   }
 
   /** The next version of the job, and an event of it. */
@@ -151,6 +155,14 @@ export class JobTable {
 
   deleteInput(number: number): void {
     this.#db.run("DELETE FROM inputs WHERE number = ?", [number]);
+  }
+
+  /** For inputs without a key of their own: deleting leaves the pages of large ones as they are. */
+  overwriteInput(number: number): void {
+    this.#db.run(
+      "UPDATE inputs SET bytes = zeroblob(length(bytes)), tx_data = zeroblob(length(tx_data)) WHERE number = ?",
+      [number],
+    );
   }
 
   keepResult(number: number, result: Uint8Array): void {
@@ -192,6 +204,7 @@ export class JobTable {
       isDead: row.is_dead === 1,
       inputBytes: row.input_bytes as number,
       inputKey: (row.input_key as string | null) ?? undefined,
+      inputSlot: (row.input_slot as number | null) ?? undefined,
     };
   }
 

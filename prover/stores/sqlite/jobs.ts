@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ProverError } from "../../errors.ts";
-import { type Job, type JobFailure, type JobStage, PRIORITIES } from "../../job.ts";
+import { type Job, type JobFailure, type JobInput, type JobStage, PRIORITIES } from "../../job.ts";
 import {
   type CircuitKey,
   type JobReference,
@@ -11,7 +11,13 @@ import {
   type Settlement,
   sameContent,
 } from "../../job-store.ts";
-import { damaged, type InputSealer } from "../input-sealer.ts";
+import {
+  createInputKey,
+  damaged,
+  type InputSealer,
+  openInput,
+  sealInput,
+} from "../input-sealer.ts";
 import {
   checkRoom,
   newJob,
@@ -23,6 +29,7 @@ import {
 import type { Connection } from "./connection.ts";
 import type { Endings } from "./endings.ts";
 import { type JobTable, type Known, waitingJob } from "./job-table.ts";
+import type { KeySlots } from "./key-slots.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Claimed, PurgeCursor, Writes } from "./messages.ts";
 import type { SqlRow } from "./rows.ts";
@@ -34,6 +41,7 @@ interface Parts {
   readonly db: Connection;
   readonly ledger: Ledger;
   readonly table: JobTable;
+  readonly slots: KeySlots;
   readonly endings: Endings;
   readonly sealer: InputSealer;
 }
@@ -44,14 +52,16 @@ export class Jobs implements Writes {
   readonly #db: Connection;
   readonly #ledger: Ledger;
   readonly #table: JobTable;
+  readonly #slots: KeySlots;
   readonly #endings: Endings;
   readonly #sealer: InputSealer;
 
-  constructor(limits: StoreLimits, { db, ledger, table, endings, sealer }: Parts) {
+  constructor(limits: StoreLimits, { db, ledger, table, slots, endings, sealer }: Parts) {
     this.#limits = limits;
     this.#db = db;
     this.#ledger = ledger;
     this.#table = table;
+    this.#slots = slots;
     this.#endings = endings;
     this.#sealer = sealer;
   }
@@ -62,9 +72,7 @@ export class Jobs implements Writes {
     if (known !== undefined) return { job: sameContent(known.job, contentSha256), created: false };
     checkRoom(input.bytes.length, this.#ledger.totals, this.#limits);
     const job = newJob(wanted, this.#ledger.clock.nowMs);
-    const sealed = this.#sealer.seal(job.jobId, input);
-    const accepted = this.#table.insert(job, input.bytes.length, sealed);
-    return { job: this.#enqueue(accepted, "back", {}), created: true };
+    return { job: this.#enqueue(this.#insert(job, input), "back", {}), created: true };
   }
 
   cancel(reference: JobReference): Job {
@@ -169,7 +177,7 @@ export class Jobs implements Writes {
   /** @throws ProverError if the input cannot be opened; then nothing is written. */
   #start(known: Known): Claimed {
     const { jobId, circuitId, zkeySha256, attempts } = known.job;
-    const input = this.#sealer.open(jobId, this.#table.input(known));
+    const input = this.#input(known);
     if (input.bytes.length !== known.inputBytes) throw damaged();
     const lease = { jobId, token: randomUUID() };
     this.#leaveLine(known);
@@ -181,6 +189,28 @@ export class Jobs implements Writes {
     );
     this.#ledger.tell({ kind: "claimed", lease, circuit: { circuitId, zkeySha256 } });
     return { lease, job, input };
+  }
+
+  #insert(job: Job, input: JobInput): Known {
+    const key = createInputKey();
+    const sealed = sealInput(key, job.jobId, input);
+    const { keyId, bytes } = this.#sealer.wrap(job.jobId, key);
+    key.fill(0);
+    return this.#table.insert(job, input.bytes.length, this.#slots.fill(bytes), {
+      ...sealed,
+      keyId,
+    });
+  }
+
+  /** @throws ProverError INPUT_DAMAGED; STORE_KEY_REFUSED */
+  #input(known: Known): JobInput {
+    const { jobId } = known.job;
+    const { keyId, ...stored } = this.#table.input(known);
+    // From before inputs had keys of their own.
+    if (known.inputSlot === undefined) return this.#sealer.open(jobId, { keyId, ...stored });
+    const bytes = this.#slots.read(known.inputSlot);
+    if (bytes === undefined) throw damaged();
+    return openInput(this.#sealer.unwrap(jobId, { keyId, bytes }), jobId, stored);
   }
 
   #leaseEndMs(): number {

@@ -90,6 +90,16 @@ export const MIGRATIONS: readonly string[] = [
   -- Id of the key that sealed the input; NULL: it is as it came, or deleted.
   ALTER TABLE jobs ADD COLUMN input_key TEXT;
   `,
+  // Inputs are sealed, each with a key of its own. Rows of keys are added, overwritten in place and never
+  // deleted, so that no page keeps a copy; one of zeros is free.
+  `
+  CREATE TABLE input_keys (
+    slot INTEGER PRIMARY KEY,
+    key BLOB NOT NULL
+  ) STRICT;
+  -- Where the input's own key is, wrapped with input_key. NULL: the input is from before, or deleted.
+  ALTER TABLE jobs ADD COLUMN input_slot INTEGER;
+  `,
 ];
 
 /**
@@ -113,8 +123,8 @@ function makeDurable(db: DatabaseSync): void {
   db.exec("PRAGMA journal_mode = WAL");
   // Accepted means on disk: a commit returns when it is.
   db.exec("PRAGMA synchronous = FULL");
-  // Deleted inputs are overwritten, not only unlinked.
-  db.exec("PRAGMA secure_delete = ON");
+  // What is deleted in a page is overwritten; pages of large inputs are not, as their keys are.
+  db.exec("PRAGMA secure_delete = FAST");
   db.exec("PRAGMA foreign_keys = ON");
   // 16 MiB instead of 2: job ids are random, so the pages that lead to 100,000 jobs are wanted all the time.
   db.exec("PRAGMA cache_size = -16384");
