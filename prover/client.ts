@@ -150,9 +150,13 @@ export class ProverClient {
    * @throws ProverClientError with `job` if the job ends without a proof.
    */
   async wait(name: JobName, options: WaitOptions = {}): Promise<ProvedJob> {
+    const { onEvent } = options;
+    // Who does not ask for events gets one answer.
+    if (onEvent === undefined)
+      return proved(await this.get(name, { ...options, waitMs: Infinity }));
     let job: Job | undefined;
     for await (const event of this.watch(name, options)) {
-      options.onEvent?.(event);
+      onEvent(event);
       job = event.job;
     }
     return proved(present(job, "job"));
@@ -212,10 +216,12 @@ export class ProverClient {
     { waitMs = 0, ...options }: CallOptions & { readonly waitMs?: number } = {},
   ): Promise<Job> {
     const scope = this.#caller.scope(options);
+    const patience = this.#caller.patience(scope);
     const untilMs = performance.now() + waitMs;
     try {
       while (true) {
-        const leftMs = Math.max(0, Math.ceil(untilMs - performance.now()));
+        const askedMs = performance.now();
+        const leftMs = Math.max(0, Math.ceil(untilMs - askedMs));
         const pollMs = Math.min(POLL_MS, leftMs);
         const { job } = await this.#caller.unary(
           ProverService.method.getProof,
@@ -223,6 +229,9 @@ export class ProverClient {
           { signal: scope.signal, extraMs: pollMs },
         );
         if (leftMs <= pollMs || isFinal(present(job, "job").state)) return present(job, "job");
+        // A server that goes does not let anybody wait.
+        if (performance.now() - askedMs < pollMs / 2) await patience.after(leaving());
+        else patience.renew();
       }
     } finally {
       scope.end();
@@ -330,6 +339,9 @@ export function referenceOf(name: JobName) {
     ? { case: "jobId" as const, value: name.jobId }
     : { case: "requestId" as const, value: name.requestId };
 }
+
+const leaving = () =>
+  new ProverClientError("UNAVAILABLE", "the server ended the wait before the job did");
 
 function present<T>(value: T | undefined, field: string): T {
   if (value !== undefined) return value;

@@ -14,11 +14,11 @@ import { ResidentPrograms } from "../worker/resident.ts";
 import type { PinnedFile, VerifyResult, VerifyTask } from "../worker/task.ts";
 import handleInWorker from "../worker/thread.ts";
 import { parseInputs } from "../worker/witness.ts";
-import { parseWtns } from "../worker/wtns.ts";
 import { batchRefusal } from "./batch-decoder.ts";
 import { type ErrorCode, fieldError, ProverError } from "./errors.ts";
 import type { FieldViolation } from "./field-violation.ts";
 import type { JobInput } from "./job.ts";
+import { alone, atField, wtnsInput } from "./wtns-input.ts";
 
 export type IntakeTask =
   | {
@@ -72,7 +72,7 @@ async function check(task: IntakeTask): Promise<JobInput> {
     case "json":
       return checkJson(task.bytes, task.wasm);
     case "wtns":
-      return checkWtns(task.bytes, task.wireCount);
+      return wtnsInput(task.bytes, task.wireCount);
   }
 }
 
@@ -91,15 +91,6 @@ function encodeInputs(inputs: CircuitInputs): Uint8Array {
     typeof value === "bigint" ? value.toString() : value,
   );
   return new TextEncoder().encode(json);
-}
-
-function checkWtns(bytes: Uint8Array, wireCount: number): JobInput {
-  try {
-    parseWtns(bytes, wireCount);
-  } catch (error) {
-    throw atField("wtns", error);
-  }
-  return { format: "wtns", bytes: alone(bytes), commit: undefined };
 }
 
 /** Compiled once for each circuit. */
@@ -135,17 +126,4 @@ function inputRefusal(caught: unknown): ProverError {
   if (path === undefined) return atField("input_json", caught);
   const { code, message } = ProverError.from(caught);
   return fieldError(`input_json.${path}`, message.slice(`input ${path}: `.length), code);
-}
-
-/** Without the message that it came in, where that is much larger: only the input counts against limits of what waits. */
-function alone(input: Uint8Array): Uint8Array {
-  if (2 * input.length > input.buffer.byteLength) return input;
-  const own = new Uint8Array(input);
-  input.fill(0);
-  return own;
-}
-
-function atField(field: string, caught: unknown): ProverError {
-  const { code, message } = ProverError.from(caught);
-  return fieldError(field, message, code);
 }

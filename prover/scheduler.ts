@@ -52,7 +52,7 @@ const REPORT_MIN_MS = 250;
 /** Most time between two reports, which also renew the lease. */
 const REPORT_MAX_MS = 1_000;
 /** How often the store expires and forgets: the precision of `expire_time`. */
-const SWEEP_MS = 100;
+const SWEEP_MS = 250;
 const SETTLE_RETRY_MS = 500;
 /** An announcement may be lost, or the claim that followed it: look without being called. */
 const POLL_MS = 1_000;

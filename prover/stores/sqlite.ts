@@ -37,7 +37,7 @@ export interface SqliteDependencies {
 export class SqliteStore implements JobStore {
   readonly outlivesProcess = true;
   readonly #clock: () => Clock;
-  readonly #bells = new Bells();
+  readonly #bells = new Bells<JobEvent>();
   readonly #held = new HeldClaims();
   readonly #workListeners = new Set<() => void>();
   readonly #endedListeners = new Set<(job: Job) => void>();
@@ -122,15 +122,12 @@ export class SqliteStore implements JobStore {
     const bell = this.#bells.open(job.jobId);
     try {
       while (!signal.aborted) {
-        bell.reset();
-        const events = await this.#link.ask("eventsAfter", [job.jobId, seen]);
-        if (events === undefined) throw unknownJob();
-        for (const event of events) {
+        for (const event of await this.#eventsAfter(job.jobId, seen, bell.take())) {
           seen = event.sequence;
           yield event;
           if (isFinal(event.job.state)) return;
         }
-        if (events.length === 0) await bell.rung(signal);
+        await bell.rung(signal);
       }
     } finally {
       bell.close();
@@ -200,6 +197,19 @@ export class SqliteStore implements JobStore {
     return this.#link.kill();
   }
 
+  /** @param told  what the thread has told lately; undefined: perhaps not all. */
+  async #eventsAfter(
+    jobId: string,
+    seen: number,
+    told: readonly JobEvent[] | undefined,
+  ): Promise<readonly JobEvent[]> {
+    const later = told?.filter(({ sequence }) => sequence > seen);
+    if (later?.every(({ sequence }, i) => sequence === seen + 1 + i)) return later;
+    const events = await this.#link.ask("eventsAfter", [jobId, seen]);
+    if (events === undefined) throw unknownJob();
+    return events;
+  }
+
   #opened(waiting: readonly WaitingJob[]): void {
     this.#line = new WaitingLine();
     this.#waiting = new Map();
@@ -231,7 +241,7 @@ export class SqliteStore implements JobStore {
         this.#held.release(news.jobId);
         break;
       case "changed":
-        this.#bells.ring(news.jobId);
+        this.#bells.ring(news.jobId, news.event);
         break;
       case "ended":
         for (const listener of this.#endedListeners) listener(news.job);

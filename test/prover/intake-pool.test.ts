@@ -7,7 +7,8 @@ describe("prover / intake", () => {
     const pool = new IntakePool({ threads: 1, waitingMax: 1, waitingMaxBytes: 1_000 });
     const leave = new AbortController();
     const check = (signal = new AbortController().signal) => {
-      const task = { kind: "wtns", bytes: new Uint8Array(8), wireCount: 1 } as const;
+      // More than is checked without a thread.
+      const task = { kind: "wtns", bytes: new Uint8Array(4_200_000), wireCount: 1 } as const;
       return pool.check(task, 900, signal);
     };
     const asked = [check(), check(leave.signal), check()];
@@ -22,6 +23,21 @@ describe("prover / intake", () => {
       "WITNESS_MALFORMED",
     ]);
     expect(pool.waitingCount).toBe(0);
+    await pool.close();
+  });
+
+  it("checks a small witness at once, though every thread is busy", async () => {
+    const pool = new IntakePool({ threads: 0, waitingMax: 0, waitingMaxBytes: 0 });
+    const file = encodeWtns(Uint8Array.of(1, ...new Array(31).fill(0)));
+    const check = (wireCount: number, signal: AbortSignal) =>
+      pool.check({ kind: "wtns", bytes: new Uint8Array(file), wireCount }, file.length, signal);
+    const open = new AbortController().signal;
+    expect(await check(1, open)).toEqual({ format: "wtns", bytes: file, commit: undefined });
+    await expect(check(2, open)).rejects.toMatchObject({
+      code: "WITNESS_MALFORMED",
+      violations: [expect.objectContaining({ field: "wtns" })],
+    });
+    await expect(check(1, AbortSignal.abort())).rejects.toMatchObject({ code: "CANCELLED" });
     await pool.close();
   });
 

@@ -134,7 +134,7 @@ export class Endings {
     this.#bury(number);
     if (!this.#table.delete(number)) return;
     this.#ledger.totals.endedCount--;
-    this.#ledger.tell({ kind: "changed", jobId: known.job.jobId });
+    this.#ledger.tell({ kind: "changed", jobId: known.job.jobId, event: undefined });
   }
 
   #deleteInput({ number, inputSlot }: Known): void {

@@ -140,7 +140,11 @@ export class JobFile {
     for (const { answers, news } of done) {
       say({ answers: answers.filter(({ id }) => !sweeps.has(id)), news });
     }
-    if (sweeps.size === 0) return;
+    if (sweeps.size === 0) {
+      // In small pieces: calls wait meanwhile. What it cannot do, the next sweep tells.
+      if (this.#loggedBytes >= LOG_MAX_BYTES) this.#tryTidyLog("when due");
+      return;
+    }
     const answers = done.flatMap(({ answers }) => answers.filter(({ id }) => sweeps.has(id)));
     const failure = this.#tryTidyLog("when due");
     say({
@@ -211,14 +215,18 @@ export class JobFile {
     const isDue = when === "now" || startMs >= this.#scrubNotBeforeMs;
     const scrubs = this.#endings.mustScrub && isDue;
     if (!scrubs && this.#loggedBytes < LOG_MAX_BYTES) return;
-    const isDone = scrubs ? this.#db.emptyLog() : this.#db.rewindLog();
-    const endMs = performance.now();
-    this.#notBeforeMs = endMs + Math.min(LOG_PAUSE * (endMs - startMs), LOG_PAUSE_MAX_MS);
+    let isDone = false;
+    try {
+      isDone = scrubs ? this.#db.emptyLog() : this.#db.rewindLog();
+    } finally {
+      const endMs = performance.now();
+      this.#notBeforeMs = endMs + Math.min(LOG_PAUSE * (endMs - startMs), LOG_PAUSE_MAX_MS);
+    }
     if (!isDone) return;
     this.#loggedBytes = 0;
     if (!scrubs) return;
     this.#endings.mustScrub = false;
-    this.#scrubNotBeforeMs = endMs + SCRUB_PAUSE_MS;
+    this.#scrubNotBeforeMs = startMs + SCRUB_PAUSE_MS;
   }
 }
 

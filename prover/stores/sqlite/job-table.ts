@@ -137,7 +137,7 @@ export class JobTable {
       number,
       next.sequence - EVENTS_KEPT,
     ]);
-    this.#ledger.tell({ kind: "changed", jobId: job.jobId });
+    this.#ledger.tell({ kind: "changed", jobId: job.jobId, event: this.#news(next) });
     return next;
   }
 
@@ -188,6 +188,13 @@ export class JobTable {
     const first = rows[0]?.sequence as number | undefined;
     if (first !== undefined && first > sequence + 1) return [this.snapshot(job)];
     return rows.map((row) => eventOf(row, job));
+  }
+
+  /** Nobody watches a job at its first event, and submissions are many. */
+  #news(job: Job): JobEvent | undefined {
+    const { sequence } = job;
+    if (sequence === 1) return undefined;
+    return { sequence, timeMs: this.#ledger.clock.nowMs, isSnapshot: false, job };
   }
 
   #update(number: number, names: readonly string[], values: readonly SQLInputValue[]): void {

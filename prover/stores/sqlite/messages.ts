@@ -110,8 +110,8 @@ export type News =
   | { readonly kind: "revoked"; readonly jobId: string; readonly reason: RevokeReason }
   /** The claim is over. */
   | { readonly kind: "released"; readonly jobId: string }
-  /** There are events, or the job is forgotten. */
-  | { readonly kind: "changed"; readonly jobId: string }
+  /** This event; without one: look, perhaps the job is forgotten. */
+  | { readonly kind: "changed"; readonly jobId: string; readonly event: JobEvent | undefined }
   | { readonly kind: "ended"; readonly job: Job };
 
 /** Ends the thread, after what was asked before. */
