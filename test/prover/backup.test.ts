@@ -17,6 +17,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { JobState } from "../../gen/prover/v1/job_pb.ts";
 import { copyDatabase } from "../../prover/stores/sqlite/copy.ts";
 import { proofmill, startService } from "./command/run-command.ts";
+import { storedKeys } from "./stored-keys.ts";
 import { chainRequest, jsonInput, productRequest, startTestServer } from "./test-server.ts";
 
 /** The field's modulus is larger, and no other value in the file looks like it. */
@@ -36,6 +37,15 @@ const startStored = (settings: Record<string, string> = {}) =>
     PROVER_BACKUP_DIR: inDir("copies"),
     ...settings,
   });
+
+/** Whether the copy has the input of the job "secret", or what is left of it. */
+function holdsInput(path: string): boolean {
+  const db = new DatabaseSync(path, { readOnly: true });
+  const sql = "SELECT 1 FROM inputs JOIN jobs USING (number) WHERE request_id = 'secret'";
+  const row = db.prepare(sql).get();
+  db.close();
+  return row !== undefined;
+}
 
 describe("prover / copies of the job store", () => {
   it("hold every job accepted before, made while others are accepted and proved; all of them end", async () => {
@@ -87,21 +97,25 @@ describe("prover / copies of the job store", () => {
     await expect(second.client.submit(other)).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
   });
 
-  it("hold inputs of jobs that wait, and nothing of those of jobs that have ended", async () => {
+  it("hold keys to inputs of jobs that wait, and none to those of jobs that have ended", async () => {
     await using server = await startStored();
     const secret = productRequest({
       requestId: "secret",
       input: jsonInput({ a: MARKER, b: "1", product: [MARKER] }),
     });
-    const holds = async (path: string) => (await readFile(path)).includes(MARKER);
     // The one thread is busy meanwhile.
     await server.client.submit(chainRequest({ requestId: "first" }));
     await server.client.submit(secret);
-    expect(await holds((await server.admin.backup()).path)).toBe(true);
+    const { path: before } = await server.admin.backup();
+    const key = (await storedKeys(before)).keys.get("secret")?.plain as Buffer;
+    expect((await readFile(before)).includes(key)).toBe(true);
+    expect(holdsInput(before)).toBe(true);
     expect((await server.client.wait({ requestId: "secret" })).state).toBe(JobState.SUCCEEDED);
     const { path } = await server.admin.backup();
-    // Its public signal is the marker too, as 32 bytes; the input's text is what must be gone.
-    expect(await holds(path)).toBe(false);
+    expect((await readFile(path)).includes(key)).toBe(false);
+    expect(holdsInput(path)).toBe(false);
+    // Its public signal is the marker too, as 32 bytes; the input's text is what nobody may read.
+    for (const copy of [before, path]) expect((await readFile(copy)).includes(MARKER)).toBe(false);
   });
 
   it("are kept by number, the newest, and what else is in the folder stays", async () => {

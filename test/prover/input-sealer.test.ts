@@ -4,9 +4,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobInput } from "../../prover/job.ts";
 import {
+  createInputKey,
   InputSealer,
+  openInput,
   readSealingKeys,
   type StoredInput,
+  sealInput,
+  WRAPPED_KEY_BYTES,
 } from "../../prover/stores/input-sealer.ts";
 
 const HEX = "00112233445566778899aabbccddeeff".repeat(2);
@@ -128,5 +132,67 @@ describe("input sealer", () => {
       code: "STORE_KEY_REFUSED",
       message: expect.stringContaining("ENOENT"),
     });
+  });
+
+  it("wraps an input's own key for its job, to as many bytes with a key as without", async () => {
+    const own = createInputKey();
+    const first = await sealer(HEX);
+    const none = new InputSealer([]);
+    for (const each of [first, none]) {
+      const wrapped = each.wrap("job", own);
+      expect(wrapped.bytes).toHaveLength(WRAPPED_KEY_BYTES);
+      expect(Buffer.from(each.unwrap("job", wrapped))).toEqual(Buffer.from(own));
+    }
+    const wrapped = first.wrap("job", own);
+    expect(Buffer.from(wrapped.bytes).includes(own)).toBe(false);
+    expect(first.wrap("job", own).bytes).not.toEqual(wrapped.bytes);
+    // From before there was a key from outside.
+    expect(Buffer.from(first.unwrap("job", none.wrap("job", own)))).toEqual(Buffer.from(own));
+    const lacks = expect.objectContaining({ code: "STORE_KEY_REFUSED" });
+    for (const other of [await sealer(OTHER), none]) {
+      expect(() => other.unwrap("job", wrapped)).toThrow(lacks);
+    }
+    const rotated = await sealer(`${OTHER}\n${HEX}`);
+    expect(Buffer.from(rotated.unwrap("job", wrapped))).toEqual(Buffer.from(own));
+    expect(rotated.wrap("job", own).keyId).not.toBe(wrapped.keyId);
+  });
+
+  it("refuses a wrapped key of another job or length, and one of which any bit has changed", async () => {
+    const first = await sealer(HEX);
+    const { keyId, bytes } = first.wrap("job", createInputKey());
+    const damaged = expect.objectContaining({ code: "INPUT_DAMAGED" });
+    expect(() => first.unwrap("another job", { keyId, bytes })).toThrow(damaged);
+    for (const length of [0, 32, WRAPPED_KEY_BYTES - 1]) {
+      const cut = bytes.subarray(0, length);
+      expect(() => first.unwrap("job", { keyId, bytes: cut }), `${length}`).toThrow(damaged);
+      expect(() => first.unwrap("job", { keyId: undefined, bytes: cut })).toThrow(damaged);
+    }
+    for (let i = 0; i < WRAPPED_KEY_BYTES * 8; i++) {
+      const flipped = new Uint8Array(bytes);
+      flipped[i >> 3] = (flipped[i >> 3] ?? 0) ^ (1 << (i & 7));
+      expect(() => first.unwrap("job", { keyId, bytes: flipped }), `bit ${i}`).toThrow(damaged);
+    }
+  });
+
+  it("takes no sealed input for a wrapped key, nor a wrapped key for an input", async () => {
+    const first = await sealer(HEX);
+    const damaged = expect.objectContaining({ code: "INPUT_DAMAGED" });
+    const own = createInputKey();
+    const sealed = first.seal("job", { format: "json", bytes: own, commit: undefined });
+    expect(() => first.unwrap("job", { keyId: sealed.keyId, bytes: sealed.bytes })).toThrow(
+      damaged,
+    );
+    const wrapped = first.wrap("job", own);
+    expect(() => first.open("job", { ...sealed, bytes: wrapped.bytes })).toThrow(damaged);
+  });
+
+  it("opens an input with the key of its own that sealed it, and with no other", () => {
+    const [own, other] = [createInputKey(), createInputKey()];
+    const sealed = sealInput(own, "job", input());
+    expect(Buffer.from(sealed.bytes).includes("secret")).toBe(false);
+    expect(Buffer.from(openInput(own, "job", sealed).bytes)).toEqual(input().bytes);
+    const damaged = expect.objectContaining({ code: "INPUT_DAMAGED" });
+    expect(() => openInput(other, "job", sealed)).toThrow(damaged);
+    expect(() => openInput(own, "another job", sealed)).toThrow(damaged);
   });
 });

@@ -78,12 +78,7 @@ describe("job store / sqlite, with a key for its inputs", () => {
     expect((await store.retry(named("r"))).state).toBe("QUEUED");
     expect(await isOnDisk()).toBe(false);
     // The search would find it.
-    const plain = await reopen(current);
-    await plain.close();
-    open.length = 0;
-    const bare = await SqliteStore.open(join(dir, "bare.sqlite"), LIMITS);
-    open.push(bare);
-    await bare.submit(newJob("plain", { input: { ...secret(), bytes: new Uint8Array(MARKER) } }));
+    await store.submit(newJob("labelled", { labels: { note: MARKER.toString() } }));
     expect(await isOnDisk()).toBe(true);
   });
 

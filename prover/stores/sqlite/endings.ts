@@ -138,8 +138,8 @@ export class Endings {
   }
 
   #deleteInput({ number, inputSlot }: Known): void {
-    if (inputSlot === undefined) this.#table.overwriteInput(number);
-    else this.#slots.wipe(inputSlot);
+    // From before inputs had keys of their own: then deleting overwrites (`schema.ts`).
+    if (inputSlot !== undefined) this.#slots.wipe(inputSlot);
     this.#table.deleteInput(number);
     this.mustScrub = true;
   }

@@ -157,14 +157,6 @@ export class JobTable {
     this.#db.run("DELETE FROM inputs WHERE number = ?", [number]);
   }
 
-  /** For inputs without a key of their own: deleting leaves the pages of large ones as they are. */
-  overwriteInput(number: number): void {
-    this.#db.run(
-      "UPDATE inputs SET bytes = zeroblob(length(bytes)), tx_data = zeroblob(length(tx_data)) WHERE number = ?",
-      [number],
-    );
-  }
-
   keepResult(number: number, result: Uint8Array): void {
     this.#db.run("INSERT OR REPLACE INTO results (number, bytes) VALUES (?, ?)", [number, result]);
   }

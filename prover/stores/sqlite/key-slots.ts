@@ -17,9 +17,10 @@ export class KeySlots {
     this.#ledger = ledger;
   }
 
-  /** Slots that hold no key. For the start: it looks at all. */
+  /** Slots that hold no key, and are no job's whose key was damaged. For the start: it looks at all. */
   static free(db: Connection): number[] {
-    const sql = "SELECT slot FROM input_keys WHERE key = zeroblob(?) ORDER BY slot DESC";
+    const sql =
+      "SELECT slot FROM input_keys WHERE key = zeroblob(?) AND slot NOT IN (SELECT input_slot FROM jobs WHERE input_slot IS NOT NULL) ORDER BY slot DESC";
     return db.all(sql, [WRAPPED_KEY_BYTES]).map(({ slot }) => slot as number);
   }
 
@@ -39,8 +40,9 @@ export class KeySlots {
   }
 
   wipe(slot: number): void {
-    const sql = "UPDATE input_keys SET key = zeroblob(?) WHERE slot = ?";
-    this.#db.run(sql, [WRAPPED_KEY_BYTES, slot]);
-    this.#ledger.freeSlot(slot);
+    const sql = "UPDATE input_keys SET key = zeroblob(?1) WHERE slot = ?2 AND key <> zeroblob(?1)";
+    const { changes } = this.#db.run(sql, [WRAPPED_KEY_BYTES, slot]);
+    // A damaged file may lack the row, or name it twice: the next key must not be lost in there.
+    if (changes > 0) this.#ledger.freeSlot(slot);
   }
 }

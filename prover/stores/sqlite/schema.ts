@@ -112,6 +112,11 @@ export function prepareDatabase(db: DatabaseSync): void {
   db.exec("BEGIN IMMEDIATE");
   migrate(db);
   db.exec("COMMIT");
+  // Pages of sealed inputs need not be: their keys are overwritten. But a freed page may hold small inputs
+  // from before, since SQLite moves rows out of pages that it frees.
+  const fromBefore =
+    "SELECT 1 FROM inputs JOIN jobs USING (number) WHERE input_slot IS NULL LIMIT 1";
+  if (db.prepare(fromBefore).get() === undefined) db.exec("PRAGMA secure_delete = FAST");
 }
 
 function makeDurable(db: DatabaseSync): void {
@@ -123,8 +128,8 @@ function makeDurable(db: DatabaseSync): void {
   db.exec("PRAGMA journal_mode = WAL");
   // Accepted means on disk: a commit returns when it is.
   db.exec("PRAGMA synchronous = FULL");
-  // What is deleted in a page is overwritten; pages of large inputs are not, as their keys are.
-  db.exec("PRAGMA secure_delete = FAST");
+  // What is deleted is overwritten, in pages that are freed with it too.
+  db.exec("PRAGMA secure_delete = ON");
   db.exec("PRAGMA foreign_keys = ON");
   // 16 MiB instead of 2: job ids are random, so the pages that lead to 100,000 jobs are wanted all the time.
   db.exec("PRAGMA cache_size = -16384");
