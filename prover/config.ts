@@ -141,7 +141,7 @@ export const OPTIONS = {
   PROVER_STORE_KEY_FILE: option(
     text,
     "",
-    "file with the keys that encrypt stored inputs, a line of 64 hex digits or base64 each: the first seals, all open; empty: not encrypted",
+    "file with the keys that encrypt stored inputs, a line of 64 hex digits or base64 each: the first seals, all open; empty: who has the store can read them",
   ),
   PROVER_QUEUE_MAX: option(
     between(1, 1_000_000),

@@ -40,8 +40,8 @@ export class KeySlots {
   }
 
   wipe(slot: number): void {
-    const sql = "UPDATE input_keys SET key = zeroblob(?1) WHERE slot = ?2 AND key <> zeroblob(?1)";
-    const { changes } = this.#db.run(sql, [WRAPPED_KEY_BYTES, slot]);
+    const sql = "UPDATE input_keys SET key = zeroblob(?) WHERE slot = ? AND key <> zeroblob(?)";
+    const { changes } = this.#db.run(sql, [WRAPPED_KEY_BYTES, slot, WRAPPED_KEY_BYTES]);
     // A damaged file may lack the row, or name it twice: the next key must not be lost in there.
     if (changes > 0) this.#ledger.freeSlot(slot);
   }
