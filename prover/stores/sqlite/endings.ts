@@ -138,7 +138,7 @@ export class Endings {
   }
 
   #deleteInput({ number, inputSlot }: Known): void {
-    // From before inputs had keys of their own: then deleting overwrites (`schema.ts`).
+    // Else it was damaged.
     if (inputSlot !== undefined) this.#slots.wipe(inputSlot);
     this.#table.deleteInput(number);
     this.mustScrub = true;

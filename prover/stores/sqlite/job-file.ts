@@ -88,6 +88,7 @@ export class JobFile {
     try {
       const file = new JobFile(db, data);
       file.#ledger.clock = data.clock;
+      db.transaction("on disk", () => file.#jobs.adopt());
       // An earlier thread's end is no worker's silence.
       if (data.running === "ours") file.#troubledMs = data.clock.steadyMs;
       else db.transaction("on disk", () => file.#jobs.recover());

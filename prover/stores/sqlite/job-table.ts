@@ -1,5 +1,5 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { Job, JobEvent } from "../../job.ts";
+import type { Job, JobEvent, JobInput } from "../../job.ts";
 import type { JobReference, Lease } from "../../job-store.ts";
 import { damaged, type StoredInput } from "../input-sealer.ts";
 import { unknownJob } from "../transition.ts";
@@ -106,16 +106,7 @@ export class JobTable {
       `INSERT INTO jobs (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
       Object.values(values),
     );
-    this.#db.run(
-      "INSERT INTO inputs (number, format, bytes, new_root, tx_data) VALUES (?, ?, ?, ?, ?)",
-      [
-        number,
-        input.format,
-        input.bytes,
-        input.commit?.newRoot.toString() ?? null,
-        input.commit?.txData ?? null,
-      ],
-    );
+    this.keepInput(number, input);
     return { number, job, isDead: false, inputBytes, inputKey: keyId, inputSlot };
   }
 
@@ -151,6 +142,14 @@ export class JobTable {
     const row = this.#db.one("SELECT * FROM inputs WHERE number = ?", [number]);
     if (row === undefined) throw damaged();
     return inputOf(row, inputKey);
+  }
+
+  /** @param input  sealed */
+  keepInput(number: number, { format, bytes, commit }: JobInput): void {
+    this.#db.run(
+      "INSERT INTO inputs (number, format, bytes, new_root, tx_data) VALUES (?, ?, ?, ?, ?)",
+      [number, format, bytes, commit?.newRoot.toString() ?? null, commit?.txData ?? null],
+    );
   }
 
   deleteInput(number: number): void {

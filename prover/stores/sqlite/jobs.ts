@@ -16,6 +16,7 @@ import {
   damaged,
   type InputSealer,
   openInput,
+  type StoredInput,
   sealInput,
 } from "../input-sealer.ts";
 import {
@@ -32,7 +33,7 @@ import { type JobTable, type Known, waitingJob } from "./job-table.ts";
 import type { KeySlots } from "./key-slots.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Claimed, PurgeCursor, Writes } from "./messages.ts";
-import type { SqlRow } from "./rows.ts";
+import { inputOf, type SqlRow } from "./rows.ts";
 
 /** Jobs that a sweep expires or takes from silent workers at most: others wait for it. */
 const AT_ONCE = 500;
@@ -160,6 +161,38 @@ export class Jobs implements Writes {
     }
   }
 
+  /**
+   * Seals inputs of an older release anew, each with a key of its own. SQLite left copies of small ones where
+   * it moved them within pages and between them, so their table goes with all its pages overwritten.
+   */
+  adopt(): void {
+    const isThere = "SELECT 1 FROM sqlite_schema WHERE name = 'inputs_before'";
+    if (this.#db.one(isThere, []) === undefined) return;
+    for (const number of this.#db.numbers("SELECT number FROM inputs_before", [])) {
+      const known = this.#table.byNumber(number);
+      const row = this.#db.one("SELECT * FROM inputs_before WHERE number = ?", [number]);
+      if (known === undefined || row === undefined) continue;
+      const input = this.#openedBefore(known, row);
+      if (input === undefined) continue;
+      const { slot, keyId, ...sealed } = this.#seal(known.job.jobId, input);
+      this.#table.keepInput(number, sealed);
+      this.#table.hide(number, { input_key: keyId ?? null, input_slot: slot });
+    }
+    this.#db.one("PRAGMA secure_delete = ON", []);
+    this.#db.run("DROP TABLE inputs_before", []);
+    this.#db.one("PRAGMA secure_delete = FAST", []);
+  }
+
+  /** Undefined: it is damaged; its job fails when it is claimed. */
+  #openedBefore({ job, inputKey }: Known, row: SqlRow): JobInput | undefined {
+    try {
+      return this.#sealer.open(job.jobId, inputOf(row, inputKey));
+    } catch (error) {
+      if (error instanceof ProverError && error.code === "INPUT_DAMAGED") return undefined;
+      throw error;
+    }
+  }
+
   /** The first waiting job of one of these circuits. */
   #first(circuits: readonly CircuitKey[]): Known | undefined {
     const sql =
@@ -192,23 +225,23 @@ export class Jobs implements Writes {
   }
 
   #insert(job: Job, input: JobInput): Known {
+    const { slot, ...sealed } = this.#seal(job.jobId, input);
+    return this.#table.insert(job, input.bytes.length, slot, sealed);
+  }
+
+  #seal(jobId: string, input: JobInput): StoredInput & { readonly slot: number } {
     const key = createInputKey();
-    const sealed = sealInput(key, job.jobId, input);
-    const { keyId, bytes } = this.#sealer.wrap(job.jobId, key);
+    const sealed = sealInput(key, jobId, input);
+    const { keyId, bytes } = this.#sealer.wrap(jobId, key);
     key.fill(0);
-    return this.#table.insert(job, input.bytes.length, this.#slots.fill(bytes), {
-      ...sealed,
-      keyId,
-    });
+    return { ...sealed, keyId, slot: this.#slots.fill(bytes) };
   }
 
   /** @throws ProverError INPUT_DAMAGED; STORE_KEY_REFUSED */
   #input(known: Known): JobInput {
     const { jobId } = known.job;
     const { keyId, ...stored } = this.#table.input(known);
-    // From before inputs had keys of their own.
-    if (known.inputSlot === undefined) return this.#sealer.open(jobId, { keyId, ...stored });
-    const bytes = this.#slots.read(known.inputSlot);
+    const bytes = known.inputSlot === undefined ? undefined : this.#slots.read(known.inputSlot);
     if (bytes === undefined) throw damaged();
     return openInput(this.#sealer.unwrap(jobId, { keyId, bytes }), jobId, stored);
   }

@@ -97,8 +97,18 @@ export const MIGRATIONS: readonly string[] = [
     slot INTEGER PRIMARY KEY,
     key BLOB NOT NULL
   ) STRICT;
-  -- Where the input's own key is, wrapped with input_key. NULL: the input is from before, or deleted.
+  -- Where the input's own key is, wrapped with input_key. NULL: the input is deleted, or was damaged.
   ALTER TABLE jobs ADD COLUMN input_slot INTEGER;
+  -- Until they are sealed anew, which takes more than SQL: Jobs.adopt.
+  ALTER TABLE inputs RENAME TO inputs_before;
+  CREATE TABLE inputs (
+    number INTEGER PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
+    format TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    -- Decimal, and bytes: of a typed batch.
+    new_root TEXT,
+    tx_data BLOB
+  ) STRICT;
   `,
 ];
 
@@ -112,11 +122,6 @@ export function prepareDatabase(db: DatabaseSync): void {
   db.exec("BEGIN IMMEDIATE");
   migrate(db);
   db.exec("COMMIT");
-  // Pages of sealed inputs need not be: their keys are overwritten. But a freed page may hold small inputs
-  // from before, since SQLite moves rows out of pages that it frees.
-  const fromBefore =
-    "SELECT 1 FROM inputs JOIN jobs USING (number) WHERE input_slot IS NULL LIMIT 1";
-  if (db.prepare(fromBefore).get() === undefined) db.exec("PRAGMA secure_delete = FAST");
 }
 
 function makeDurable(db: DatabaseSync): void {
@@ -128,8 +133,8 @@ function makeDurable(db: DatabaseSync): void {
   db.exec("PRAGMA journal_mode = WAL");
   // Accepted means on disk: a commit returns when it is.
   db.exec("PRAGMA synchronous = FULL");
-  // What is deleted is overwritten, in pages that are freed with it too.
-  db.exec("PRAGMA secure_delete = ON");
+  // What is deleted in a page is overwritten; pages of large inputs are not, as their keys are.
+  db.exec("PRAGMA secure_delete = FAST");
   db.exec("PRAGMA foreign_keys = ON");
   // 16 MiB instead of 2: job ids are random, so the pages that lead to 100,000 jobs are wanted all the time.
   db.exec("PRAGMA cache_size = -16384");
