@@ -34,6 +34,9 @@ const SPAN: Readonly<Record<Stage, readonly [from: number, to: number]>> = {
   verifying: [95, 99],
 };
 
+/** From here on the time that is left can be told. */
+const TELLING_PERCENT = 50;
+
 export interface Proved {
   readonly engine: string;
   readonly stageMs: StageTimes;
@@ -41,13 +44,15 @@ export interface Proved {
 
 /** One try at one job, on one thread. */
 export class Attempt {
-  readonly startedMs = Date.now();
   readonly claim: Claim;
   readonly #circuit: ServedCircuit;
   readonly #options: AttemptOptions;
   readonly #worker: WorkerSlot;
   readonly #control = createTaskControl();
   readonly #kill = new AbortController();
+  #startedMs: number | undefined;
+  /** By a clock that never goes back. */
+  #startedSteadyMs = 0;
   #proved: Proved | undefined;
   #hasEnded = false;
   #stopReason: "asked" | "too long" | undefined;
@@ -77,6 +82,19 @@ export class Attempt {
     return { stage: isComputing ? "PROVING" : "WITNESS", percent };
   }
 
+  /** Unix ms; undefined before `run`. */
+  get startedMs(): number | undefined {
+    return this.#startedMs;
+  }
+
+  /** Milliseconds that it will take from now, by what it took so far. Infinite while that says little. */
+  get leftMs(): number {
+    const { percent } = this.progress;
+    if (this.#startedMs === undefined || percent < TELLING_PERCENT) return Number.POSITIVE_INFINITY;
+    const elapsedMs = performance.now() - this.#startedSteadyMs;
+    return (elapsedMs * (100 - percent)) / percent;
+  }
+
   /** What was measured of a proof; undefined while there is none. */
   get proved(): Proved | undefined {
     return this.#proved;
@@ -89,6 +107,8 @@ export class Attempt {
 
   /** Works until there is something to settle. Never rejects. */
   async run(): Promise<Settlement> {
+    this.#startedMs = Date.now();
+    this.#startedSteadyMs = performance.now();
     const { revoked } = this.claim;
     const stop = () => this.stop();
     revoked.addEventListener("abort", stop);
@@ -110,7 +130,7 @@ export class Attempt {
         {
           kind: "prove",
           artefacts: this.#circuit.artefacts,
-          input: copyOf(input),
+          input: ownInput(input),
           allowDevKeys: this.#options.allowDevKeys,
           control: this.#control,
         },
@@ -161,9 +181,10 @@ function failureOf(code: ErrorCode, message: string): JobFailure {
   return { reason: code, message, retryable };
 }
 
-/** The task's bytes are transferred and wiped; another attempt may need them again. */
-function copyOf({ format, bytes }: JobInput): ProveInput {
+/** The task's bytes move to the thread, with all that is in their buffer. */
+function ownInput({ format, bytes }: JobInput): ProveInput {
+  const own = bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
   return format === "wtns"
-    ? { kind: "wtns", bytes: new Uint8Array(bytes) }
-    : { kind: "inputs", json: new Uint8Array(bytes) };
+    ? { kind: "wtns", bytes: own as Uint8Array<ArrayBuffer> }
+    : { kind: "inputs", json: own as Uint8Array<ArrayBuffer> };
 }

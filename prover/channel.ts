@@ -42,6 +42,8 @@ export function openChannel(options: ChannelOptions): grpc.Client {
     "grpc.max_receive_message_length": RECEIVE_MAX_BYTES,
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_timeout_ms": Math.min(KEEPALIVE_TIMEOUT_MS, keepaliveMs),
+    // Its books are kept for each call, and nobody reads them.
+    "grpc.enable_channelz": 0,
     "grpc.initial_reconnect_backoff_ms": RECONNECT_MS,
     "grpc.max_reconnect_backoff_ms": BACKOFF_MAX_MS,
     "grpc.dns_min_time_between_resolutions_ms": RESOLVE_MS,

@@ -73,7 +73,7 @@ export interface Claim {
   readonly lease: Lease;
   /** RUNNING. */
   readonly job: Job;
-  /** To be copied by who changes or transfers it: a later attempt needs it again. */
+  /** For this attempt alone, to be changed or transferred; a later one gets it anew. */
   readonly input: JobInput;
   /** Aborts with a RevokeReason. The worker then stops, and settles with `stopped` unless it is "lost". */
   readonly revoked: AbortSignal;

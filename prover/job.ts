@@ -5,6 +5,11 @@ export type JobPriority = "LOW" | "NORMAL" | "HIGH";
 /** The form in which the caller sent the input. */
 export type InputKind = "TRANSFER_BATCH" | "JSON" | "WTNS";
 
+/** What an attempt begins with. */
+export function firstStage(kind: InputKind): JobStage {
+  return kind === "WTNS" ? "PROVING" : "WITNESS";
+}
+
 export const PRIORITIES: readonly JobPriority[] = ["HIGH", "NORMAL", "LOW"];
 export const FINAL_STATES = ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const;
 

@@ -83,6 +83,8 @@ export class Listener<S extends DescService> {
       "grpc.max_connection_age_grace_ms": CONNECTION_GRACE_MS,
       "grpc.keepalive_time_ms": config.keepaliveMs,
       "grpc.keepalive_timeout_ms": config.keepaliveTimeoutMs,
+      // Its books are kept for each call, and nobody reads them.
+      "grpc.enable_channelz": 0,
     });
     addService(this.#server, service, handlers, dependencies.report);
     this.#names = ["", service.typeName];

@@ -12,21 +12,21 @@ export class Rounds {
 
   /**
    * @param what        the event that is logged when it fails.
+   * @param act         does not throw, but may reject; undefined: there was nothing to do.
    * @param mayOverlap  whether it is begun again while it is still going on; it is not when left out.
    */
   every(
     ms: number,
     what: string,
-    act: () => Promise<unknown>,
+    act: () => Promise<unknown> | undefined,
     { mayOverlap = false }: { readonly mayOverlap?: boolean } = {},
   ): void {
     let isBusy = false;
     let hasFailed = false;
-    const round = async () => {
-      if (isBusy && !mayOverlap) return;
+    const finish = async (work: Promise<unknown>) => {
       isBusy = true;
       try {
-        await act();
+        await work;
         hasFailed = false;
       } catch (error) {
         if (!hasFailed) this.#log.error({ fault: faultOf(error) }, what);
@@ -34,6 +34,11 @@ export class Rounds {
       } finally {
         isBusy = false;
       }
+    };
+    const round = () => {
+      if (isBusy && !mayOverlap) return;
+      const work = act();
+      if (work !== undefined) void finish(work);
     };
     this.#timers.push(setInterval(round, ms));
   }

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { Attempt, type AttemptOptions } from "./attempt.ts";
 import { type CircuitRegistry, circuitKey } from "./circuits.ts";
 import { faultOf } from "./fault.ts";
-import type { Job, JobStage } from "./job.ts";
+import { firstStage, type Job, type JobStage } from "./job.ts";
 import type { CircuitKey, Claim, JobStore, Settlement } from "./job-store.ts";
 import type { EndedAttempt, Observer } from "./observe/observer.ts";
 import type { WorkerPool, WorkerSlot } from "./pool.ts";
@@ -33,6 +33,11 @@ export interface WorkerView {
 interface Slot {
   readonly worker: WorkerSlot;
   attempt: Attempt | undefined;
+  /** Claimed, for when that one has ended. */
+  next: Attempt | undefined;
+  /** A claim ahead is on its way. At most one for each attempt: what is not there then is claimed later. */
+  isClaiming: boolean;
+  claimedFor: Attempt | undefined;
   /** Has ended, and its result is on the way to the store while the next one works. */
   settling: { readonly attempt: Attempt; readonly done: Promise<void> } | undefined;
   completedCount: number;
@@ -54,6 +59,11 @@ const REPORT_MAX_MS = 1_000;
 /** How often the store expires and forgets: the precision of `expire_time`. */
 const SWEEP_MS = 250;
 const SETTLE_RETRY_MS = 500;
+/**
+ * A worker that will be free so soon claims its next job now: reading a large input takes some
+ * milliseconds, for which a core would stand still.
+ */
+const CLAIM_AHEAD_MS = 60;
 /** An announcement may be lost, or the claim that followed it: look without being called. */
 const POLL_MS = 1_000;
 
@@ -82,6 +92,9 @@ export class Scheduler {
     this.#slots = dependencies.pool.slots.map((worker) => ({
       worker,
       attempt: undefined,
+      next: undefined,
+      isClaiming: false,
+      claimedFor: undefined,
       settling: undefined,
       completedCount: 0,
     }));
@@ -93,18 +106,26 @@ export class Scheduler {
     this.#stopListening = store.onWork(() => this.#fill());
     this.#rounds.every(SWEEP_MS, "sweep failed", async () => {
       // A process that stood still (a paused machine) must not be the first to miss its own workers.
-      await this.#heartbeat().catch(() => {});
+      await this.#heartbeat()?.catch(() => {});
       await store.sweep();
     });
     // One that hangs must not keep the others' leases from being renewed.
     const mayOverlap = true;
-    this.#rounds.every(PROGRESS_MS, "heartbeat failed", () => this.#heartbeat(), { mayOverlap });
+    this.#rounds.every(
+      PROGRESS_MS,
+      "heartbeat failed",
+      () => {
+        this.#claimAhead();
+        return this.#heartbeat();
+      },
+      { mayOverlap },
+    );
     this.#rounds.every(POLL_MS, "poll failed", async () => this.#fill());
     this.#fill();
   }
 
   get runningCount(): number {
-    return this.#attempts().length;
+    return this.#attempts().length + this.#slots.filter(({ isClaiming }) => isClaiming).length;
   }
 
   workers(): readonly WorkerView[] {
@@ -194,7 +215,9 @@ export class Scheduler {
 
   /** Those that must be called back from a piece of work last. */
   #freeSlots(): Slot[] {
-    const free = this.#slots.filter(({ attempt }) => attempt === undefined);
+    const free = this.#slots.filter(
+      ({ attempt, isClaiming }) => attempt === undefined && !isClaiming,
+    );
     return [
       ...free.filter(({ worker }) => !worker.isHelping),
       ...free.filter(({ worker }) => worker.isHelping),
@@ -215,11 +238,32 @@ export class Scheduler {
           if (isAll) break;
           continue;
         }
-        // The phase may have changed on the way.
-        if (this.#phase === "stopped") await store.settle(claim.lease, { kind: "stopped" });
-        else this.#work(slot, claim);
+        this.#begin(slot, this.#attemptOf(slot, claim));
       }
     }
+  }
+
+  /** For those who will be free soon. */
+  #claimAhead(): void {
+    if (this.#freeSlots().length > 0) return;
+    for (const slot of this.#slots) {
+      const { attempt, isClaiming, claimedFor } = slot;
+      if (attempt === undefined || isClaiming || claimedFor === attempt) continue;
+      if (attempt.leftMs <= CLAIM_AHEAD_MS && this.#mayClaim()) void this.#claimFor(slot, attempt);
+    }
+  }
+
+  async #claimFor(slot: Slot, attempt: Attempt): Promise<void> {
+    slot.claimedFor = attempt;
+    slot.isClaiming = true;
+    try {
+      const claim = await this.#dependencies.store.claim(this.#provableBy(slot).provable);
+      if (claim !== undefined) slot.next = this.#attemptOf(slot, claim);
+    } catch (error) {
+      this.#dependencies.log.error({ fault: faultOf(error) }, "claim failed");
+    }
+    slot.isClaiming = false;
+    if (slot.attempt === undefined) this.#goOn(slot);
   }
 
   /** The circuits for whose proofs there is memory, in this slot. */
@@ -231,20 +275,57 @@ export class Scheduler {
 
   /** Those whose leases are held. */
   #attempts(): Attempt[] {
-    return this.#slots.flatMap(({ attempt, settling }) => [
-      ...(attempt === undefined ? [] : [attempt]),
-      ...(settling === undefined ? [] : [settling.attempt]),
-    ]);
+    const all: Attempt[] = [];
+    for (const { attempt, next, settling } of this.#slots) {
+      if (attempt !== undefined) all.push(attempt);
+      if (next !== undefined) all.push(next);
+      if (settling !== undefined) all.push(settling.attempt);
+    }
+    return all;
   }
 
-  async #work(slot: Slot, claim: Claim): Promise<void> {
-    const { circuits, log, observer } = this.#dependencies;
-    const { jobId, circuitId, attempts } = claim.job;
-    observer.attemptStarted(claim.job);
+  /** @throws Error if there is no such circuit: this server claimed none of it. */
+  #attemptOf({ worker }: Slot, claim: Claim): Attempt {
+    const circuit = this.#dependencies.circuits.get(claim.job.circuitId);
+    const attempt = new Attempt(this.#options, { worker, claim, circuit });
+    // The claim has told the store.
+    const stage = firstStage(claim.job.inputKind);
+    this.#reports.set(attempt, { stage, percent: 0, atMs: performance.now() });
+    return attempt;
+  }
+
+  /** What was claimed for a slot that is free now, or else a look for more. */
+  #goOn(slot: Slot): void {
+    const { next } = slot;
+    slot.next = undefined;
+    if (next !== undefined) this.#begin(slot, next);
+    this.#wake();
+    this.#fill();
+  }
+
+  #begin(slot: Slot, attempt: Attempt): void {
+    slot.attempt = attempt;
+    void (this.#phase === "stopped" ? this.#giveBack(slot, attempt) : this.#work(slot, attempt));
+  }
+
+  /** Claimed, and then the phase changed. */
+  async #giveBack(slot: Slot, { claim }: Attempt): Promise<void> {
+    const { store, log } = this.#dependencies;
     try {
-      const circuit = circuits.get(circuitId);
-      const attempt = new Attempt(this.#options, { worker: slot.worker, claim, circuit });
-      slot.attempt = attempt;
+      await store.settle(claim.lease, { kind: "stopped" });
+    } catch (caught) {
+      log.error({ jobId: claim.job.jobId, fault: faultOf(caught) }, "attempt abandoned");
+    }
+    slot.attempt = undefined;
+    this.#wake();
+  }
+
+  async #work(slot: Slot, attempt: Attempt): Promise<void> {
+    const { log, observer } = this.#dependencies;
+    const { job } = attempt.claim;
+    const { jobId, circuitId, attempts } = job;
+    observer.attemptStarted(job);
+    try {
       log.info({ jobId, circuitId, attempt: attempts }, "attempt started");
       const settlement = await attempt.run();
       // The store has one result of a slot to wait for: if it is away, the slot waits with it.
@@ -256,13 +337,13 @@ export class Scheduler {
       slot.settling = { attempt, done };
     } catch (caught) {
       log.error({ jobId, fault: faultOf(caught) }, "attempt abandoned");
-      observer.attemptEnded({ job: claim.job, ...ABANDONED });
+      observer.attemptEnded({ job, ...ABANDONED });
     }
-    // The core need not wait for the disk: the next job is claimed while this one is settled.
+    // The core need not wait for the disk: the next job is worked at while this one is settled.
     slot.attempt = undefined;
     slot.completedCount++;
-    this.#wake();
-    this.#fill();
+    // Else the claim on its way does.
+    if (!slot.isClaiming) this.#goOn(slot);
   }
 
   /** Never rejects. */
@@ -304,13 +385,14 @@ export class Scheduler {
     }
   }
 
-  async #heartbeat(): Promise<void> {
+  #heartbeat(): Promise<unknown> | undefined {
     // Not the time of day, which may be set back: leases would run out meanwhile.
     const nowMs = performance.now();
     const due = this.#attempts().filter((attempt) =>
       isReportDue(attempt, this.#reports.get(attempt), nowMs),
     );
-    await Promise.all(due.map((attempt) => this.#reportProgress(attempt, nowMs)));
+    if (due.length === 0) return undefined;
+    return Promise.all(due.map((attempt) => this.#reportProgress(attempt, nowMs)));
   }
 
   async #reportProgress(attempt: Attempt, nowMs: number): Promise<void> {

@@ -24,8 +24,8 @@ Measures the service (gRPC in, jobs in a SQLite file, verified proofs out) besid
 the same threads, circuit and witness, and how soon a submission is accepted while every core proves.
 
   --quick            a minute; rough
-  --pairs N          windows of the service, each with one of the bare engine (7)
-  --window SECONDS   how long proofs are counted in each (20)
+  --pairs N          windows of the service, each with one of the bare engine (21)
+  --window SECONDS   how long proofs are counted in each (8)
   --latency N        windows of submissions (4)
   --latency-window SECONDS  how long each is (15)
   --rate N           submissions a second (200)
@@ -51,8 +51,8 @@ export function parseServiceOptions(words: readonly string[]): ServiceOptions | 
     throw new UsageError(`--${flag}: got "${text}", expected a whole number`);
   };
   return {
-    pairs: number("pairs", 2, 7),
-    windowMs: 1_000 * number("window", 4, 20),
+    pairs: number("pairs", 2, 21),
+    windowMs: 1_000 * number("window", 4, 8),
     latencyWindows: number("latency", 1, 4),
     latencyMs: 1_000 * number("latency-window", 5, 15),
     rate: number("rate", 200, 200),

@@ -16,8 +16,8 @@ import { ServerProcess } from "./server-process.ts";
 
 const CONTENDERS = join(import.meta.dirname, "../contenders");
 const LOAD = join(import.meta.dirname, "load-child.ts");
-/** So long before anything counts: caches, compiled code, clocks. */
-const WARM_MS = 2_000;
+/** So long before anything counts: what runs a few times a second is compiled late. */
+const WARM_MS = { quick: 2_000, full: 15_000 } as const;
 
 /** Proofs asked for at once by each thread: nobody waits for the asker. */
 export const LANES_A_THREAD = 2;
@@ -53,8 +53,9 @@ export async function measurePairs(
   const pairs: ThroughputPair[] = [];
   try {
     await bare.ask({ kind: "load", zkeyPath });
-    await throughService(WARM_MS);
-    await proveBare(bare, wtnsPath, lanes, WARM_MS);
+    const warmMs = options.isQuick ? WARM_MS.quick : WARM_MS.full;
+    await throughService(warmMs);
+    await proveBare(bare, wtnsPath, lanes, warmMs);
     for (let i = 0; i < count; i++) {
       onProgress(`${circuitId}: proofs per second, pair ${i + 1} of ${count}`, i / count);
       // Who begins changes: what drifts hits both alike.

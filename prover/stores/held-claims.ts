@@ -1,3 +1,4 @@
+import { discard } from "../../worker/spent-bytes.ts";
 import type { JobInput } from "../job.ts";
 import type { CircuitKey, Lease, RevokeReason } from "../job-store.ts";
 
@@ -36,8 +37,9 @@ export class HeldClaims {
   /** @param token  if given, only this claim. */
   release(jobId: string, token?: string): void {
     if (token !== undefined && this.#held.get(jobId)?.token !== token) return;
-    // The bytes may be a witness: do not leave them to the garbage collector.
-    this.#held.get(jobId)?.input?.bytes.fill(0);
+    // The bytes may be a witness: do not leave them to the garbage collector, unless they have moved to a thread.
+    const input = this.#held.get(jobId)?.input;
+    if (input !== undefined) discard(input.bytes);
     this.#held.delete(jobId);
   }
 }

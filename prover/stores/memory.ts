@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { isFinal, type Job, type JobEvent, type JobInput, type JobStage } from "../job.ts";
+import {
+  firstStage,
+  isFinal,
+  type Job,
+  type JobEvent,
+  type JobInput,
+  type JobStage,
+} from "../job.ts";
 import type {
   CircuitKey,
   Claim,
@@ -142,12 +149,13 @@ export class MemoryStore implements JobStore {
       state: "RUNNING",
       attempts: row.job.attempts + 1,
       startedMs: this.#now(),
+      stage: firstStage(row.job.inputKind),
       progressPercent: 0,
     });
     return {
       lease: { jobId: row.job.jobId, token: lease.token },
       job: row.job,
-      input: row.input as JobInput,
+      input: copyOf(row.input as JobInput),
       revoked: lease.revoke.signal,
     };
   }
@@ -313,4 +321,9 @@ export class MemoryStore implements JobStore {
 /** Request ids have no space. */
 function ownersName({ owner, requestId }: { owner: string; requestId: string }): string {
   return `${requestId} ${owner}`;
+}
+
+/** The row's is needed again if the attempt fails. */
+function copyOf(input: JobInput): JobInput {
+  return { ...input, bytes: new Uint8Array(input.bytes) };
 }

@@ -23,7 +23,7 @@ import { statsOf, WaitingLine } from "./waiting-line.ts";
 export interface SqliteDependencies {
   /** Unix ms. Given, it is also the clock of leases, which otherwise is one that nobody can set. */
   readonly now?: () => number;
-  /** To seal inputs with; none: they are written as they are. */
+  /** From outside, to seal the inputs' own keys with; none: who has the file can read them. */
   readonly keys?: readonly SealingKey[];
 }
 
@@ -111,18 +111,22 @@ export class SqliteStore implements JobStore {
     afterSequence: number,
     signal: AbortSignal,
   ): AsyncGenerator<JobEvent> {
-    const job = await this.get(reference);
-    if (job === undefined) throw unknownJob();
     let seen = afterSequence;
-    if (seen === 0 || (isFinal(job.state) && seen >= job.sequence)) {
-      yield { sequence: job.sequence, timeMs: this.#clock().nowMs, isSnapshot: true, job };
-      if (isFinal(job.state)) return;
-      seen = job.sequence;
+    let jobId = "jobId" in reference ? reference.jobId : undefined;
+    if (seen === 0 || jobId === undefined) {
+      const job = await this.get(reference);
+      if (job === undefined) throw unknownJob();
+      jobId = job.jobId;
+      if (seen === 0) {
+        yield { sequence: job.sequence, timeMs: this.#clock().nowMs, isSnapshot: true, job };
+        if (isFinal(job.state)) return;
+        seen = job.sequence;
+      }
     }
-    const bell = this.#bells.open(job.jobId);
+    const bell = this.#bells.open(jobId);
     try {
       while (!signal.aborted) {
-        for (const event of await this.#eventsAfter(job.jobId, seen, bell.take())) {
+        for (const event of await this.#eventsAfter(jobId, seen, bell.take())) {
           seen = event.sequence;
           yield event;
           if (isFinal(event.job.state)) return;

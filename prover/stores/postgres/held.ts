@@ -1,3 +1,4 @@
+import { discard } from "../../../worker/spent-bytes.ts";
 import type { JobInput } from "../../job.ts";
 import type { RevokeReason } from "../../job-store.ts";
 
@@ -35,8 +36,8 @@ export class HeldJobs {
   release(token: string): void {
     for (const [number, held] of this.#held) {
       if (held.token !== token) continue;
-      // The bytes may be a witness: do not leave them to the garbage collector.
-      held.input.bytes.fill(0);
+      // The bytes may be a witness: do not leave them to the garbage collector, unless they have moved to a thread.
+      discard(held.input.bytes);
       this.#held.delete(number);
     }
   }

@@ -127,7 +127,8 @@ export const CLAIM = statement(
     LIMIT 1
     FOR UPDATE OF job SKIP LOCKED
   ), job AS (
-    UPDATE jobs SET state = 'RUNNING', stage = NULL, progress_percent = 0, attempts = attempts + 1,
+    UPDATE jobs SET state = 'RUNNING', progress_percent = 0,
+      stage = CASE WHEN input_kind = 'WTNS' THEN 'PROVING' ELSE 'WITNESS' END, attempts = attempts + 1,
       started_ms = ${NOW}, changed_ms = ${NOW}, sequence = sequence + 1,
       lease_token = $4, lease_deadline_ms = ${NOW} + $5
     FROM head WHERE jobs.number = head.number

@@ -1,4 +1,4 @@
-import type { JobEvent } from "../../job.ts";
+import { isFinal, type JobEvent } from "../../job.ts";
 import { InputSealer } from "../input-sealer.ts";
 import { Connection } from "./connection.ts";
 import { Endings } from "./endings.ts";
@@ -189,7 +189,10 @@ export class JobFile {
 
   #eventsAfter(jobId: string, sequence: number): JobEvent[] | undefined {
     const known = this.#table.find({ jobId });
-    return known && this.#table.eventsAfter(known, sequence);
+    if (known === undefined) return undefined;
+    const events = this.#table.eventsAfter(known, sequence);
+    const isOver = events.length === 0 && isFinal(known.job.state);
+    return isOver ? [this.#table.snapshot(known.job)] : events;
   }
 
   #trouble(steadyMs: number): void {

@@ -1,6 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { ProverError } from "../../errors.ts";
-import { type Job, type JobFailure, type JobInput, type JobStage, PRIORITIES } from "../../job.ts";
+import {
+  firstStage,
+  type Job,
+  type JobFailure,
+  type JobInput,
+  type JobStage,
+  PRIORITIES,
+} from "../../job.ts";
 import {
   type CircuitKey,
   type JobReference,
@@ -209,7 +216,7 @@ export class Jobs implements Writes {
 
   /** @throws ProverError if the input cannot be opened; then nothing is written. */
   #start(known: Known): Claimed {
-    const { jobId, circuitId, zkeySha256, attempts } = known.job;
+    const { jobId, circuitId, zkeySha256, inputKind, attempts } = known.job;
     const input = this.#input(known);
     if (input.bytes.length !== known.inputBytes) throw damaged();
     const lease = { jobId, token: randomUUID() };
@@ -217,7 +224,13 @@ export class Jobs implements Writes {
     const startedMs = this.#ledger.clock.nowMs;
     const job = this.#table.change(
       known,
-      { state: "RUNNING", attempts: attempts + 1, startedMs, progressPercent: 0 },
+      {
+        state: "RUNNING",
+        attempts: attempts + 1,
+        startedMs,
+        stage: firstStage(inputKind),
+        progressPercent: 0,
+      },
       { lease_token: lease.token, lease_deadline_ms: this.#leaseEndMs() },
     );
     this.#ledger.tell({ kind: "claimed", lease, circuit: { circuitId, zkeySha256 } });

@@ -72,7 +72,10 @@ export interface Writes {
 export interface Reads {
   get(reference: JobReference): Job | undefined;
   list(filter: JobFilter, limit: number, cursor: number | undefined): JobPage;
-  /** The job's events after `sequence`, or a snapshot if they are not all kept. Undefined: no such job. */
+  /**
+   * The job's events after `sequence`, or a snapshot if they are not all kept, or the job has ended and
+   * there are none. Undefined: no such job.
+   */
   eventsAfter(jobId: string, sequence: number): readonly JobEvent[] | undefined;
 }
 
