@@ -247,8 +247,10 @@ export class Scheduler {
   #claimAhead(): void {
     if (this.#freeSlots().length > 0) return;
     for (const slot of this.#slots) {
-      const { attempt, isClaiming, claimedFor } = slot;
+      const { attempt, isClaiming, claimedFor, settling } = slot;
       if (attempt === undefined || isClaiming || claimedFor === attempt) continue;
+      // Perhaps the store is away, and the slot waits for it: somebody else takes the job sooner.
+      if (settling !== undefined) continue;
       if (attempt.leftMs <= CLAIM_AHEAD_MS && this.#mayClaim()) void this.#claimFor(slot, attempt);
     }
   }

@@ -131,7 +131,8 @@ const GAUGES: readonly Row[] = [
   {
     name: "proofmill_workers_busy",
     help: "Threads with a job of their own, here.",
-    read: ({ parts: { scheduler } }, tell) => scheduler && tell(scheduler.runningCount),
+    read: ({ parts: { scheduler } }, tell) =>
+      scheduler && tell(scheduler.workers().filter(({ job }) => job !== undefined).length),
   },
   {
     name: "proofmill_intake_waiting",

@@ -82,6 +82,8 @@ describe("prover / the store is away", () => {
       await sleep(1_000);
       expect(started()).toBe(2);
       expect(await store.stats()).toMatchObject({ runningCount: 2, queuedCount: 1 });
+      const metrics = await fetch(`http://127.0.0.1:${under.server.adminPort}/metrics`);
+      expect(await metrics.text()).toMatch(/^proofmill_workers_busy 1$/m);
     } finally {
       gate.resolve();
     }
@@ -108,7 +110,7 @@ describe("prover / the store is away", () => {
     const store = new FarStore(LIMITS);
     store.sweepsToLose = 5;
     await using under = await startTestServer({ PROVER_CIRCUITS: "product" }, store);
-    await expect.poll(() => store.sweepsToLose).toBeLessThan(0);
+    await expect.poll(() => store.sweepsToLose, { timeout: 10_000 }).toBeLessThan(0);
     expect(under.logged.filter(({ msg }) => msg === "sweep failed")).toHaveLength(1);
   });
 
