@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { discard } from "../../worker/spent-bytes.ts";
 import {
   firstStage,
   isFinal,
@@ -142,6 +143,7 @@ export class MemoryStore implements JobStore {
       token: randomUUID(),
       deadlineMs: this.#steadyNow() + this.#limits.leaseMs,
       revoke: new AbortController(),
+      input: copyOf(row.input as JobInput),
     };
     row.lease = lease;
     this.#running.add(row);
@@ -155,7 +157,7 @@ export class MemoryStore implements JobStore {
     return {
       lease: { jobId: row.job.jobId, token: lease.token },
       job: row.job,
-      input: copyOf(row.input as JobInput),
+      input: lease.input,
       revoked: lease.revoke.signal,
     };
   }
@@ -288,6 +290,8 @@ export class MemoryStore implements JobStore {
   }
 
   #settleRow(row: Row, settlement: Settlement): void {
+    // Unless they have moved to a thread.
+    if (row.lease !== undefined) discard(row.lease.input.bytes);
     row.lease = undefined;
     this.#running.delete(row);
     const { kind, changes } = outcomeOf(row.job, settlement, this.#limits.attemptsMax, this.#now());

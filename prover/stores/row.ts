@@ -9,6 +9,8 @@ interface RowLease {
   readonly token: string;
   deadlineMs: number;
   readonly revoke: AbortController;
+  /** The attempt's own copy. */
+  readonly input: JobInput;
 }
 
 /** One job in memory with all that belongs to it: input, lease, latest events, watchers. */

@@ -112,10 +112,17 @@ export function jobStoreContract(
         const large = input(LIMITS.queueMaxBytes + 1);
         const refused = submit("large", { input: large });
         await expect(refused).rejects.toMatchObject({ code: "QUEUE_FULL" });
-        // Or it has moved to the store's thread.
-        const isGone = ({ bytes }: NewJob["input"]) =>
-          bytes.length === 0 || bytes.every((byte) => byte === 0);
         expect([again, other, large].map(isGone)).toEqual([true, true, true]);
+      });
+
+      it("wipes an input that was claimed and not used, and gives it anew", async () => {
+        await submit("r");
+        const { lease, input: unused } = await claim();
+        const bytes = Uint8Array.from(unused.bytes);
+        expect(bytes.some((byte) => byte !== 0)).toBe(true);
+        await store.settle(lease, { kind: "stopped" });
+        expect(isGone(unused)).toBe(true);
+        expect(Uint8Array.from((await claim()).input.bytes)).toEqual(bytes);
       });
 
       it("keeps what it was given", async () => {
@@ -742,6 +749,11 @@ const UNSATISFIABLE: JobFailure = {
   retryable: false,
 };
 const LOST: JobFailure = { reason: "WORKER_LOST", message: "the thread died", retryable: true };
+
+/** Wiped, or moved to a thread. */
+function isGone({ bytes }: NewJob["input"]): boolean {
+  return bytes.length === 0 || bytes.every((byte) => byte === 0);
+}
 
 function input(bytes: number): NewJob["input"] {
   return { format: "json", bytes: new Uint8Array(bytes).fill(7), commit: undefined };
