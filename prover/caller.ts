@@ -55,7 +55,8 @@ export class Caller {
   /**
    * Every method of the service is safe to repeat, submissions by their request id.
    *
-   * @param extraMs  added to the deadline, for calls that wait on purpose.
+   * @param extraMs  added to the deadline, for calls that wait on purpose. A connection that breaks
+   *   while the server lets such a call wait says nothing against the server.
    * @throws ProverClientError
    */
   async unary<M extends DescMethod>(
@@ -65,10 +66,11 @@ export class Caller {
   ): Promise<Response<M>> {
     const scope = this.scope(options);
     const patience = this.patience(scope);
+    const onOpen = extraMs > 0 ? () => patience.opened() : undefined;
     try {
       while (true) {
         try {
-          return await this.#once(method, request, extraMs, scope);
+          return await this.#once(method, request, { extraMs, onOpen }, scope);
         } catch (error) {
           await patience.after(error);
         }
@@ -149,7 +151,7 @@ export class Caller {
   async #once<M extends DescMethod>(
     method: M,
     request: Request<M>,
-    extraMs: number,
+    { extraMs, onOpen }: { readonly extraMs: number; readonly onOpen: (() => void) | undefined },
     scope: CallScope,
   ): Promise<Response<M>> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
@@ -171,6 +173,7 @@ export class Caller {
           else reject(scope.signal.aborted ? scope.signal.reason : decode(error));
         },
       );
+      if (onOpen !== undefined) call.once("metadata", onOpen);
       scope.signal.addEventListener("abort", cancel);
     });
   }

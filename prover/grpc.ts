@@ -33,6 +33,8 @@ export interface CallContext {
   readonly identity: Identity;
   /** The caller's `traceparent` as it came: any text. */
   readonly traceparent: string | undefined;
+  /** Tells the caller now that the call was taken: the answer may be long in coming. */
+  readonly tellTaken: () => void;
 }
 
 type Request<M extends DescMethod> = MessageShape<M["input"]>;
@@ -176,8 +178,8 @@ function streamAdapter(
     const open = openCall(method, call, report);
     try {
       const { signal } = open.context;
-      // A stream may have nothing to say for long: its caller learns at once that the call was taken.
-      call.sendMetadata(new grpc.Metadata());
+      // A stream may have nothing to say for long.
+      open.context.tellTaken();
       for await (const message of handler(wellFormed(call.request), open.context)) {
         if (signal.aborted) break;
         // A slow reader must slow the handler down, or its messages pile up here.
@@ -242,6 +244,7 @@ function openCall(
       },
       traceparent,
       deadlineMs: typeof deadline === "number" ? deadline : deadline.getTime(),
+      tellTaken: () => call.sendMetadata(new grpc.Metadata()),
     },
     end: () => close(undefined),
     fail(caught) {

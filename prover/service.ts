@@ -219,7 +219,7 @@ async function outcomeOf<T>(accepted: Promise<T>) {
 async function awaitJob(
   { store, leaving }: Pick<ServiceDependencies, "store" | "leaving">,
   { reference, wait }: GetProofRequest,
-  { signal, deadlineMs, identity }: CallContext,
+  { signal, deadlineMs, identity, tellTaken }: CallContext,
 ): Promise<Job> {
   const waitMs = wait === undefined ? 0 : durationMs(wait);
   if (!(waitMs >= 0 && waitMs <= WAIT_MAX_MS)) {
@@ -232,6 +232,7 @@ async function awaitJob(
   const patienceMs =
     leftMs === Number.POSITIVE_INFINITY ? waitMs : Math.min(waitMs, leftMs - marginMs);
   if (isFinal(job.state) || patienceMs <= 0) return job;
+  tellTaken();
 
   const patience = AbortSignal.any([signal, leaving, AbortSignal.timeout(Math.ceil(patienceMs))]);
   let latest = job;

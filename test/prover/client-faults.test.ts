@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JobState } from "../../gen/prover/v1/job_pb.ts";
 import { ProverClient, type SubmitRequest } from "../../prover/client.ts";
+import { BACKOFF_MAX_MS } from "../../prover/patience.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import {
   chainRequest,
@@ -75,6 +77,25 @@ describe("prover / client over a bad connection", () => {
     });
     expect((await proof).state).toBe(JobState.SUCCEEDED);
     expect(wire.connections).toBeGreaterThan(1);
+    client.close();
+  });
+
+  it("waits on over connections that each break after a while, however little patience it has", async () => {
+    await using wire = await Wire.to(under.server.port);
+    const client = new ProverClient({ address: wire.address, patienceMs: 1_000 });
+    const request = stubbornRequest();
+    await under.client.submit(request);
+    const waiting = client.wait(named(request));
+    // Handled below; not to fail the process before that.
+    waiting.catch(() => {});
+    // The second one stands for longer than the longest pause between two attempts.
+    for (const standsMs of [200, BACKOFF_MAX_MS + 1_000]) {
+      await sleep(standsMs);
+      wire.cut();
+    }
+    await expect.poll(() => wire.connections).toBe(3);
+    await under.client.cancel(named(request));
+    await expect(waiting).rejects.toMatchObject({ job: { state: JobState.CANCELLED } });
     client.close();
   });
 
