@@ -10,7 +10,7 @@ const INTAKE = moduleUrl(new URL("./intake.ts", import.meta.url));
 
 /** When a caller may try again: a check takes about a second at most. */
 const BUSY_RETRY_MS = 1_000;
-/** A witness file of this size is checked in 0.4 ms; changing threads twice takes about as long where all cores are busy. */
+/** A witness file of this size is checked in half a millisecond; changing threads twice takes about as long where all cores are busy. */
 const HERE_MAX_BYTES = 4 * 1024 * 1024;
 
 export interface IntakeOptions {

@@ -231,7 +231,8 @@ export class Scheduler {
       for (const slot of this.#freeSlots()) {
         if (!this.#mayClaim()) break;
         const { provable, isAll } = this.#provableBy(slot);
-        const claim = provable.length === 0 ? undefined : await store.claim(provable);
+        const claimed = provable.length === 0 ? undefined : await store.claim(provable);
+        const claim = claimed ?? this.#handOver();
         // When the last free worker gets a job, more may wait.
         pool.assist(claim === undefined);
         if (claim === undefined) {
@@ -241,6 +242,16 @@ export class Scheduler {
         this.#begin(slot, this.#attemptOf(slot, claim));
       }
     }
+  }
+
+  /** What was claimed ahead for a slot that took longer than it seemed. */
+  #handOver(): Claim | undefined {
+    const slot = this.#slots.find(
+      ({ attempt, next }) => attempt !== undefined && next !== undefined,
+    );
+    const claim = slot?.next?.claim;
+    if (slot !== undefined) slot.next = undefined;
+    return claim;
   }
 
   /** For those who will be free soon. */

@@ -112,9 +112,17 @@ export function parseDecimal(text: unknown, modulus: bigint): bigint | undefined
 export function firstNotScalar(bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let offset = 0; offset < bytes.length; offset += ELEMENT_BYTES) {
-    // r begins with 0x30: a smaller top byte settles it without a bigint.
-    if ((bytes[offset + ELEMENT_BYTES - 1] as number) < 0x30) continue;
-    if (readViewLE(view, offset) >= SCALAR_FIELD) return offset / ELEMENT_BYTES;
+    // The first word from the top that differs decides, nearly always the first of all: no bigint, of
+    // which a hostile file could want one for each value.
+    let i = SCALAR_FIELD_WORDS.length - 1;
+    while (i > 0 && view.getUint32(offset + 4 * i, true) === SCALAR_FIELD_WORDS[i]) i--;
+    const bound = SCALAR_FIELD_WORDS[i] as number;
+    if (view.getUint32(offset + 4 * i, true) >= bound) return offset / ELEMENT_BYTES;
   }
   return -1;
 }
+
+/** r in 32-bit words, the lowest first. */
+const SCALAR_FIELD_WORDS: readonly number[] = Array.from({ length: ELEMENT_BYTES / 4 }, (_, i) =>
+  Number((SCALAR_FIELD >> BigInt(32 * i)) & 0xffff_ffffn),
+);
