@@ -12,7 +12,7 @@ import type {
   GpuSlice,
   KernelCode,
 } from "./device.ts";
-import { type GpuFailure, gpuError } from "./failure.ts";
+import { gpuError } from "./failure.ts";
 import { findDevice, openInstance, type Physical } from "./instance.ts";
 import type { Handle } from "./layouts.ts";
 import { type Device, type Instance, loadVulkan, type Vulkan } from "./libvulkan.ts";
@@ -69,6 +69,8 @@ class VulkanDevice implements GpuDevice {
   /** Fulfilled when the staging buffer is free. */
   #staged: Promise<void> = Promise.resolve();
   #staging: GpuBuffer | undefined;
+  /** Whether something may still run that nobody waits for: then nothing is freed any more. */
+  #isStuck = false;
   /** Why nothing works any more. */
   #failure: WorkError | undefined;
   #closing: Promise<void> | undefined;
@@ -245,32 +247,31 @@ class VulkanDevice implements GpuDevice {
     return view;
   }
 
-  async #finish(submission: Submission, watchdogMs: number): Promise<void> {
-    if (this.#failure === undefined) {
-      let isDone = false;
-      try {
-        isDone = await this.#vulkan.waitForFence(this.#device, submission.fence, watchdogMs);
-      } catch (error) {
-        throw this.#noted(error);
-      }
-      if (!isDone) {
-        this.#failure = gpuError(
+  /** Waits even after a failure: only what has ended may be freed. */
+  async #finish({ fence, free }: Submission, watchdogMs: number): Promise<void> {
+    try {
+      if (!this.#isStuck && !(await this.#vulkan.waitForFence(this.#device, fence, watchdogMs))) {
+        this.#isStuck = true;
+        this.#failure ??= gpuError(
           "hang",
           `${this.name}: got no end of a submission within ${watchdogMs} ms; start the process again, on another device if this one does it again`,
           { watchdogMs },
         );
       }
+    } catch (error) {
+      this.#failure ??= WorkError.from(error);
+      // A lost device is at nothing any more; after any other failure it may still be.
+      if (WorkError.from(error).detail.gpu !== "lost") this.#isStuck = true;
     }
-    // The device may still be at it: what it uses is not freed.
-    if (this.#failure?.detail.gpu !== "hang") submission.free();
+    if (!this.#isStuck) free();
     this.#expectWhole();
   }
 
   #expectWhole(): void {
     if (this.#failure === undefined) return;
     // A new error, because each has its own stack; the first one is the cause.
-    const { message, detail } = this.#failure;
-    throw gpuError(detail.gpu as GpuFailure, message, detail, { cause: this.#failure });
+    const { code, message, detail } = this.#failure;
+    throw new WorkError(code, message, detail, { cause: this.#failure });
   }
 
   #expectUsable(): void {
@@ -300,7 +301,7 @@ class VulkanDevice implements GpuDevice {
   async #close(): Promise<void> {
     await Promise.all([this.#staged, this.#idle]);
     // A device that hangs may still use everything, and its driver would wait for ever.
-    if (this.#failure?.detail.gpu === "hang") return;
+    if (this.#isStuck) return;
     for (const kernel of [...this.#pipelines.keys()]) kernel.free();
     for (const buffer of [...this.#memories.keys()]) buffer.free();
     this.#vulkan.destroyDevice(this.#device);

@@ -121,6 +121,10 @@ export class Code {
     this.#write(OP.label, end);
   }
 
+  /**
+   * Mesa's software driver ends an invocation's loops, all of them together, after 65 535 turns, and
+   * says nothing: a kernel keeps well below that and leaves longer work to more dispatches.
+   */
   while(condition: () => Bool, body: () => void): void {
     const [head, test, inside, again, end] = [
       this.#module.id(),
