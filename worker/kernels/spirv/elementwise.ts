@@ -1,0 +1,41 @@
+/** Kernels that compute each element of a vector from the elements at its place. */
+import type { KernelCode } from "../../gpu/device.ts";
+import type { Code } from "./code.ts";
+import { type Element, load, PrimeField, store } from "./field.ts";
+import { KernelWriter } from "./module.ts";
+
+/** Invocations in a workgroup of every kernel here. Untuned. */
+export const ELEMENTWISE_GROUP = 64;
+
+type Operation = (field: PrimeField, f: Code, a: Element, b: Element) => Element;
+
+const OPERATIONS = {
+  add: (field, f, a, b) => field.add(f, a, b),
+  subtract: (field, f, a, b) => field.sub(f, a, b),
+  negate: (field, f, a) => field.neg(f, a),
+  multiply: (field, f, a, b) => field.mul(f, a, b),
+  square: (field, f, a) => field.sqr(f, a),
+  toMontgomery: (field, f, a) => field.toMontgomery(f, a),
+  fromMontgomery: (field, f, a) => field.fromMontgomery(f, a),
+} as const satisfies Record<string, Operation>;
+export type ElementwiseName = keyof typeof OPERATIONS;
+export const ELEMENTWISE_NAMES = Object.keys(OPERATIONS) as ElementwiseName[];
+
+/**
+ * out[i] = operation(a[i], b[i]) for each i below the push constant `count`.
+ *
+ * Buffers: a, b, out; 32 B for each element, as `field.ts` has it. `out` may be `a` or `b`. An
+ * operation of one operand does not look at b.
+ */
+export function elementwise(name: ElementwiseName, modulus: bigint): KernelCode {
+  const k = new KernelWriter(name, { workgroupSize: [ELEMENTWISE_GROUP, 1, 1], push: ["count"] });
+  const field = new PrimeField(k, modulus);
+  const [a, b, out] = [k.buffer("u32x4", "read"), k.buffer("u32x4", "read"), k.buffer("u32x4")];
+  const operation: Operation = OPERATIONS[name];
+  return k.main((f) => {
+    const i = f.globalId(0);
+    f.if(f.lt(i, f.push("count")), () => {
+      store(f, out, i, operation(field, f, load(f, a, i), load(f, b, i)));
+    });
+  });
+}
