@@ -124,8 +124,10 @@ export class Code {
   /**
    * Mesa's software driver ends an invocation's loops, all of them together, after 65 535 turns, and
    * says nothing: a kernel keeps well below that and leaves longer work to more dispatches.
+   *
+   * @param mayUnroll  false where the code would become too large.
    */
-  while(condition: () => Bool, body: () => void): void {
+  while(condition: () => Bool, body: () => void, mayUnroll = true): void {
     const [head, test, inside, again, end] = [
       this.#module.id(),
       this.#module.id(),
@@ -135,7 +137,8 @@ export class Code {
     ];
     this.#write(OP.branch, head);
     this.#write(OP.label, head);
-    this.#write(OP.loopMerge, end, again, 0);
+    const dontUnroll = 2;
+    this.#write(OP.loopMerge, end, again, mayUnroll ? 0 : dontUnroll);
     this.#write(OP.branch, test);
     this.#write(OP.label, test);
     this.#write(OP.branchConditional, condition().id, inside, end);
@@ -148,7 +151,7 @@ export class Code {
   }
 
   /** The body for i = from, from + step, ... below `to`; `to` plus a step is below 2^32. */
-  for(from: U32, to: U32, step: U32, body: (i: U32) => void): void {
+  for(from: U32, to: U32, step: U32, body: (i: U32) => void, mayUnroll = true): void {
     const i = this.variable("u32", from);
     this.while(
       () => this.lt(this.get(i), to),
@@ -156,6 +159,7 @@ export class Code {
         body(this.get(i));
         this.set(i, this.add(this.get(i), step));
       },
+      mayUnroll,
     );
   }
 

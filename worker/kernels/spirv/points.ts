@@ -25,7 +25,7 @@ export function points(name: PointsName, group: "g1" | "g2"): KernelCode {
     push: ["count"],
   });
   const base = new PrimeField(k, BASE_FIELD);
-  const curve = new CurveCode(group === "g1" ? base : new QuadraticField(base));
+  const curve = new CurveCode(group === "g1" ? base : new QuadraticField(k, base));
   const [sums, others] = [k.buffer("u32x4"), k.buffer("u32x4", "read")];
   return k.main((f) => {
     const i = f.globalId(0);
