@@ -99,7 +99,7 @@ export function allocate(
     if (purpose === "local") return { buffer, bytes, view: undefined, free };
     const mapped = vulkan.mapMemory(device, memory, bytes);
     // A view that outlives the memory would read what is no longer there: it becomes empty instead.
-    undo.push(() => mapped.transfer(0));
+    undo.push(() => structuredClone(mapped, { transfer: [mapped] }));
     return { buffer, bytes, view: new Uint8Array(mapped), free };
   } catch (error) {
     free();
