@@ -188,10 +188,7 @@ export class Vulkan {
     this.#check("vkBindBufferMemory", signature, device, buffer, memory, 0);
   }
 
-  /**
-   * The memory's bytes where the program can reach them. The caller detaches the buffer
-   * (`transfer(0)`) before it frees the memory: what still reads it would crash.
-   */
+  /** The memory's bytes, where the program can reach them until the memory is freed: then it would crash. */
   mapMemory(device: Device, memory: Handle<"memory">, bytes: number): ArrayBuffer {
     const out = new BigUint64Array(1);
     const signature = [DEVICE, "uint64_t", "uint64_t", "uint64_t", "uint32_t", "void *"];

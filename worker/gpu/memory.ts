@@ -71,7 +71,7 @@ export function chooseMemoryType(
 export interface Memory {
   readonly buffer: Handle<"buffer">;
   readonly bytes: number;
-  /** Undefined for "local". Empty after `free`. */
+  /** Undefined for "local", and after `free`: whoever kept it would read what is not there any more. */
   readonly view: Uint8Array | undefined;
   free(): void;
 }
@@ -96,11 +96,21 @@ export function allocate(
     const memory = vulkan.allocateMemory(device, { allocationSize: needed.bytes, memoryTypeIndex });
     undo.push(() => vulkan.freeMemory(device, memory));
     vulkan.bindBufferMemory(device, buffer, memory);
-    if (purpose === "local") return { buffer, bytes, view: undefined, free };
-    const mapped = vulkan.mapMemory(device, memory, bytes);
-    // A view that outlives the memory would read what is no longer there: it becomes empty instead.
-    undo.push(() => structuredClone(mapped, { transfer: [mapped] }));
-    return { buffer, bytes, view: new Uint8Array(mapped), free };
+    let view: Uint8Array | undefined;
+    if (purpose !== "local") {
+      view = new Uint8Array(vulkan.mapMemory(device, memory, bytes));
+      undo.push(() => {
+        view = undefined;
+      });
+    }
+    return {
+      buffer,
+      bytes,
+      get view() {
+        return view;
+      },
+      free,
+    };
   } catch (error) {
     free();
     throw error;
