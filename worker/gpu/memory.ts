@@ -40,6 +40,7 @@ const WANTED: Record<Purpose, readonly (readonly [with_: number, without: number
   staging: [
     [MAPPABLE | CACHED, LOCAL],
     [MAPPABLE | CACHED, 0],
+    [MAPPABLE, LOCAL],
     [MAPPABLE, 0],
   ],
 };

@@ -61,20 +61,16 @@ describe("worker / gpu / choice", () => {
 
 describe("worker / gpu / memory types", () => {
   const [LOCAL, VISIBLE, COHERENT, CACHED] = [1, 2, 4, 8] as const;
-  const card = [
-    0,
-    VISIBLE | COHERENT,
-    VISIBLE | COHERENT | CACHED,
-    LOCAL,
-    LOCAL | VISIBLE | COHERENT,
-  ];
+  const mapped = VISIBLE | COHERENT;
+  const card = [0, LOCAL | mapped, mapped, mapped | CACHED, LOCAL];
   const shared = [LOCAL | VISIBLE | COHERENT, LOCAL | VISIBLE | COHERENT | CACHED];
   const types = (flags: readonly number[]) => flags.map((flag) => ({ flags: flag, heap: 0 }));
 
   it("keeps a card's data in its own memory and stages through the machine's cached one", () => {
-    expect(chooseMemoryType(types(card), 0b11111, "local")).toBe(3);
-    expect(chooseMemoryType(types(card), 0b11111, "staging")).toBe(2);
-    expect(chooseMemoryType(types(card), 0b10111, "local")).toBe(4);
+    expect(chooseMemoryType(types(card), 0b11111, "local")).toBe(4);
+    expect(chooseMemoryType(types(card), 0b11111, "staging")).toBe(3);
+    expect(chooseMemoryType(types(card), 0b01111, "local")).toBe(1);
+    expect(chooseMemoryType(types(card), 0b00110, "staging")).toBe(2);
   });
 
   it("maps what is shared, cached if that can be had", () => {

@@ -52,7 +52,7 @@ export function passesOf(order: TransformOrder, k: number, tileLog2 = TILE_LOG2)
   for (let left = Math.ceil((k - last) / most); left > 0; left--) {
     const rows = Math.ceil((low - last) / left);
     low -= rows;
-    passes.push({ rows, columns: Math.min(low, tileLog2 - rows), low });
+    passes.push({ rows, columns: tileLog2 - rows, low });
   }
   passes.push({ rows: last, columns: 0, low: 0 });
   return order === "inFrequency" ? passes : passes.reverse();
