@@ -152,6 +152,11 @@ describe("architecture", () => {
     expect(loaded).toEqual([]);
   });
 
+  it("calls native code from one file only", () => {
+    const callers = sources.filter((file) => specifiersOf(file).includes("koffi"));
+    expect(callers).toEqual(["worker/gpu/native.ts"]);
+  });
+
   it("reads the environment only where configuration is read", () => {
     const readers = sources.filter(
       (file) =>

@@ -1,5 +1,5 @@
 /**
- * Vulkan's structures as data: the C layout for `libvulkan.ts`, and from the same table the type of
+ * Vulkan's structures as data: the C layout for `native.ts`, and from the same table the type of
  * what a caller gives. Members that this program never uses have a fixed value, and a count is the
  * length of the list that it counts, so that neither can be given wrongly.
  * registry.khronos.org/vulkan/specs/1.1, names without the prefix.

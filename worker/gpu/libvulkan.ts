@@ -1,21 +1,11 @@
 /**
- * The system's Vulkan library through koffi, and the only file that touches either: a wrong argument
- * there is no error but a crash. Structures come from `layouts.ts`; every VkResult is looked at, and a
- * negative one is thrown as `vulkanError` says. Handles are 64-bit integers, also where the library
- * has pointers.
+ * Vulkan's functions as this program calls them. Structures come from `layouts.ts`; every VkResult is
+ * looked at, and a negative one is thrown as `vulkanError` says. Handles are 64-bit integers, also
+ * where the library has pointers.
  */
-import type { LibraryHandle, TypeObject } from "koffi";
 import { gpuError, vulkanError } from "./failure.ts";
-import {
-  completed,
-  type Handle,
-  type Info,
-  LAYOUTS,
-  type Layout,
-  type StructName,
-} from "./layouts.ts";
-
-type Koffi = typeof import("koffi");
+import { completed, type Handle, type Info, LAYOUTS, type StructName } from "./layouts.ts";
+import { loadNative, type Native, type Parameter } from "./native.ts";
 
 export type Instance = Handle<"instance">;
 export type PhysicalDevice = Handle<"physicalDevice">;
@@ -40,45 +30,26 @@ const TIMEOUT = 2;
 const DEVICE = "uint64_t";
 
 /**
- * Loads the library.
+ * Loads the first library of these names.
  *
  * @throws WorkError ENGINE_UNAVAILABLE, "library"
  */
 export async function loadVulkan(names: readonly string[] = NAMES): Promise<Vulkan> {
-  const koffi = await import("koffi").catch((cause: unknown) => {
+  const native = await loadNative(names, "vkGetPhysicalDeviceProperties2");
+  if (native === undefined) {
     throw gpuError(
       "library",
-      'got no package "koffi", expected it beside this one; install it, it is an optional dependency',
-      {},
-      { cause },
+      `got no Vulkan 1.1 library, expected one of ${names.join(", ")}; install libvulkan1 and the device's driver`,
     );
-  });
-  for (const name of names) {
-    try {
-      return new Vulkan(koffi, koffi.load(name));
-    } catch {
-      // The next name; what is said when none is left covers them all.
-    }
   }
-  throw gpuError(
-    "library",
-    `got no Vulkan library, expected one of ${names.join(", ")}; install libvulkan1 and the device's driver`,
-  );
+  return new Vulkan(native);
 }
 
-/** Vulkan's functions, by their names without the prefix, as this program calls them. */
 export class Vulkan {
-  readonly #koffi: Koffi;
-  readonly #library: LibraryHandle;
-  readonly #structs = new Map<Layout, TypeObject>();
-  readonly #pointers = new Map<StructName, TypeObject>();
-  readonly #functions = new Map<string, ReturnType<LibraryHandle["func"]>>();
+  readonly #native: Native;
 
-  constructor(koffi: Koffi, library: LibraryHandle) {
-    this.#koffi = koffi;
-    this.#library = library;
-    // Bound now, so that a library without Vulkan 1.1 is refused here rather than at first use.
-    library.func("vkGetPhysicalDeviceProperties2", "void", [DEVICE, "void *"]);
+  constructor(native: Native) {
+    this.#native = native;
   }
 
   createInstance(info: Info<"instanceCreateInfo">): Instance {
@@ -107,7 +78,7 @@ export class Vulkan {
     maintenance.setInt32(0, 1_000_168_000, true);
     const all = new DataView(new ArrayBuffer(16 + 824));
     all.setInt32(0, 1_000_059_001, true);
-    all.setBigUint64(8, this.#koffi.address(new Uint8Array(maintenance.buffer)), true);
+    all.setBigUint64(8, this.#native.address(new Uint8Array(maintenance.buffer)), true);
     const out = new Uint8Array(all.buffer);
     this.#call("vkGetPhysicalDeviceProperties2", [DEVICE, "void *"], device, out);
     return {
@@ -193,7 +164,7 @@ export class Vulkan {
     const out = new BigUint64Array(1);
     const signature = [DEVICE, "uint64_t", "uint64_t", "uint64_t", "uint32_t", "void *"];
     this.#check("vkMapMemory", signature, device, memory, 0, bytes, 0, out);
-    return this.#koffi.view(out[0], bytes);
+    return this.#native.view(out[0] as bigint, bytes);
   }
 
   createComputePipeline(
@@ -354,26 +325,14 @@ export class Vulkan {
   }
 
   /** Whether the fence came within `timeoutMs`. Waits on another thread, one of libuv's. */
-  waitForFence(device: Device, fence: Handle<"fence">, timeoutMs: number): Promise<boolean> {
+  async waitForFence(device: Device, fence: Handle<"fence">, timeoutMs: number): Promise<boolean> {
     const name = "vkWaitForFences";
-    const fences = this.#koffi.pointer("uint64_t");
-    const wait = this.#function(
-      name,
-      [DEVICE, "uint32_t", fences, "uint32_t", "uint64_t"],
-      "int32_t",
-    );
+    const signature = [DEVICE, "uint32_t", "uint64_t *", "uint32_t", "uint64_t"];
     const timeoutNs = BigInt(Math.ceil(timeoutMs)) * 1_000_000n;
-    return new Promise((resolve, reject) => {
-      wait.async(device, 1, [fence], 1, timeoutNs, (error: unknown, result: number) => {
-        if (error) reject(error);
-        else if (result < 0) reject(vulkanError(name, result));
-        else resolve(result !== TIMEOUT);
-      });
-    });
-  }
-
-  waitIdle(device: Device): void {
-    this.#check("vkDeviceWaitIdle", [DEVICE], device);
+    const args = [device, 1, [fence], 1, timeoutNs];
+    const result = (await this.#native.callAside(name, "int32_t", signature, args)) as number;
+    if (result < 0) throw vulkanError(name, result);
+    return result !== TIMEOUT;
   }
 
   #create<N extends StructName>(name: string, parent: bigint, struct: N, info: Info<N>): bigint {
@@ -391,42 +350,16 @@ export class Vulkan {
     return completed(LAYOUTS[name], info);
   }
 
-  #pointer(name: StructName): TypeObject {
-    let pointer = this.#pointers.get(name);
-    if (pointer === undefined) {
-      pointer = this.#koffi.pointer(this.#struct(LAYOUTS[name]));
-      this.#pointers.set(name, pointer);
-    }
-    return pointer;
+  #pointer(name: StructName): Parameter {
+    return this.#native.pointer(name);
   }
 
-  #struct(layout: Layout): TypeObject {
-    const known = this.#structs.get(layout);
-    if (known !== undefined) return known;
-    const members = Object.entries(layout).map(([name, { c, isList }]) => {
-      const type = typeof c === "string" ? c : this.#struct(c);
-      return [name, isList ? this.#koffi.pointer(type) : type] as const;
-    });
-    const struct = this.#koffi.struct(Object.fromEntries(members));
-    this.#structs.set(layout, struct);
-    return struct;
-  }
-
-  #check(name: string, signature: (string | TypeObject)[], ...args: unknown[]): void {
-    const result = this.#function(name, signature, "int32_t")(...args) as number;
+  #check(name: string, signature: readonly Parameter[], ...args: unknown[]): void {
+    const result = this.#native.call(name, "int32_t", signature, args) as number;
     if (result < 0) throw vulkanError(name, result);
   }
 
-  #call(name: string, signature: (string | TypeObject)[], ...args: unknown[]): void {
-    this.#function(name, signature, "void")(...args);
-  }
-
-  #function(name: string, signature: (string | TypeObject)[], result: string) {
-    let found = this.#functions.get(name);
-    if (found === undefined) {
-      found = this.#library.func(name, result, signature);
-      this.#functions.set(name, found);
-    }
-    return found;
+  #call(name: string, signature: readonly Parameter[], ...args: unknown[]): void {
+    this.#native.call(name, "void", signature, args);
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { GpuDevice } from "../../../worker/gpu/device.ts";
 import { vulkanError } from "../../../worker/gpu/failure.ts";
 import { loadVulkan, type Vulkan } from "../../../worker/gpu/libvulkan.ts";
@@ -336,6 +336,17 @@ describe("worker / gpu / library", () => {
     await expect(loadVulkan(["libnothing.so.1"])).rejects.toEqual(
       failed("library", /expected one of libnothing\.so\.1; install libvulkan1/),
     );
+  });
+
+  it("says what to install where koffi is missing", async () => {
+    vi.doMock("koffi", () => {
+      throw new Error("Cannot find package");
+    });
+    try {
+      await expect(loadVulkan()).rejects.toEqual(failed("library", /no package "koffi"/));
+    } finally {
+      vi.doUnmock("koffi");
+    }
   });
 });
 
