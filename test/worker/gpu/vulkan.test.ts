@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { GpuDevice } from "../../../worker/gpu/device.ts";
+import type { GpuDevice, GpuSlice } from "../../../worker/gpu/device.ts";
 import { vulkanError } from "../../../worker/gpu/failure.ts";
 import { loadVulkan, type Vulkan } from "../../../worker/gpu/libvulkan.ts";
 import { openVulkan } from "../../../worker/gpu/vulkan.ts";
@@ -166,6 +166,28 @@ describe.skipIf(whyNoDevice)(
       await device.download({ buffer }, back);
       expect(back).toEqual(secret);
       expect(views).toEqual([new Uint8Array(64)]);
+    });
+
+    it("binds slices of a buffer that is larger than one binding", async ({ skip }) => {
+      const device = await open();
+      const { bindingBytes } = device.limits;
+      if (bindingBytes > 2 ** 28) skip(`a binding may have ${bindingBytes} bytes here`);
+      const kernel = device.createKernel(scale);
+      const offset = bindingBytes - 1024;
+      const buffer = device.createBuffer(bindingBytes + 2048);
+      const words = Uint32Array.from({ length: 512 }, (_, i) => 7 * i);
+      await device.upload(bytesOf(words), { buffer, offset });
+      const more = device.createBuffer(2048);
+      await device.upload(new Uint8Array(2048), { buffer: more });
+      const run = (slice: GpuSlice) =>
+        device.submit((c) => {
+          c.dispatch(kernel, [slice, { buffer: more }], [512, 3], [16, 1, 1]);
+        });
+      await run({ buffer, offset, bytes: 2048 });
+      const got = new Uint32Array(512);
+      await device.download({ buffer, offset }, bytesOf(got));
+      expect(got).toEqual(words.map((word) => 3 * word));
+      await expect(run({ buffer })).rejects.toThrow(/expected at most .* bind a slice/);
     });
 
     it("refuses what a caller got wrong, before the driver sees it", async () => {
