@@ -103,7 +103,7 @@ export class Recording implements GpuCommands {
     this.#commands.push({ kind: "clear", range: this.#words(slice) });
   }
 
-  /** Writes everything down. Descriptor sets come from a pool that `sets` makes, if one is needed. */
+  /** Writes everything down. Descriptor sets come from what `makePool` makes, if one is needed. */
   write(
     vulkan: Vulkan,
     device: Device,

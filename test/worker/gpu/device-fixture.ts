@@ -1,5 +1,4 @@
 /** The device that tests run on: the machine's GPU, or its software driver; or why there is none. */
-import { afterAll, describe } from "vitest";
 import type { GpuDevice, GpuKernel, KernelCode, Size3 } from "../../../worker/gpu/device.ts";
 import { openVulkan, type VulkanOptions } from "../../../worker/gpu/vulkan.ts";
 
@@ -19,21 +18,6 @@ export const whyNoDevice: string | undefined = await openAny().then(
   },
   (error: Error) => error.message,
 );
-
-/** Describes a unit that needs a device; skipped, with the reason in its name, where there is none. */
-export function describeOnDevice(unit: string, suite: (device: () => Promise<GpuDevice>) => void) {
-  const reason = whyNoDevice === undefined ? "" : ` (${whyNoDevice})`;
-  describe.skipIf(whyNoDevice !== undefined)(`${unit}${reason}`, () => {
-    let opened: Promise<GpuDevice> | undefined;
-    afterAll(async () => {
-      await (await opened)?.close();
-    });
-    suite(() => {
-      opened ??= openAny();
-      return opened;
-    });
-  });
-}
 
 /**
  * Runs a kernel once over buffers that begin as `inputs`, and returns what they hold then. Buffers

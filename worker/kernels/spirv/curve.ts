@@ -2,9 +2,9 @@
  * Additions on y^2 = x^3 + b (a = 0), for one invocation, over any field of `field.ts`'s interface.
  *
  * Sums are in XYZZ coordinates: x = X/ZZ, y = Y/ZZZ, ZZ^3 = ZZZ^2, and ZZ = 0 is the point at
- * infinity. Points are affine, with (0, 0) for infinity, as in a zkey. All in Montgomery form. No
- * invocation's result depends on which case it takes: infinity, equal and opposite points are
- * branches. There must be no point of order 2, which BN254's groups of prime order have not.
+ * infinity. Points are affine, with (0, 0) for infinity, as in a zkey. All in Montgomery form. The
+ * additions are complete: infinity, equal and opposite points are branches. There must be no point of
+ * order 2, and in groups of odd order there is none.
  *
  * Formulas: hyperelliptic.org/EFD, short Weierstrass, XYZZ, a = 0: madd-2008-s (8M + 2S), add-2008-s
  * (12M + 2S), dbl-2008-s-1 (6M + 4S as written here), mdbl-2008-s-1. The twin is `worker/curve.ts`.

@@ -98,8 +98,9 @@ export class KernelWriter implements Declarations {
     };
   }
 
-  /** Writes the entry point and ends the module. */
+  /** Writes the entry point and ends the module. @throws RangeError  without a buffer. */
   main(write: (f: Code) => void): KernelCode {
+    if (this.#bindings === 0) throw new RangeError(`${this.#name}: got no buffer, expected one`);
     const { workgroupSize, push } = this.#shape;
     const code = new Code(this);
     write(code);

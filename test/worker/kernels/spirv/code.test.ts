@@ -3,7 +3,8 @@ import { expect, it } from "vitest";
 import type { Code } from "../../../../worker/kernels/spirv/code.ts";
 import { KernelWriter } from "../../../../worker/kernels/spirv/module.ts";
 import type { U32, U64, Value } from "../../../../worker/kernels/spirv/values.ts";
-import { describeOnDevice, runOnce } from "../../gpu/device-fixture.ts";
+import { describeOnDevice } from "../../gpu/describe-on-device.ts";
+import { runOnce } from "../../gpu/device-fixture.ts";
 import { expectValid } from "./validation.ts";
 
 type Word = "u32" | "u64";
@@ -137,11 +138,11 @@ describeOnDevice("worker / kernels / spirv / code", (device) => {
         const results = new BigUint64Array((output as Uint32Array).buffer);
         given.forEach(([a, b], i) => {
           names.forEach((name, n) => {
-            const { type, twin, write } = OPERATIONS[name] as Operation;
+            const { type, twin } = OPERATIONS[name] as Operation;
             const expected = type === "u32" ? twin(u32(a), u32(b)) : twin(a, b);
             // Products of words and constants of 64 bits keep all of them; sums of words wrap.
             const bits = type === "u32" && name !== "u32 widen" ? u32(expected) : u64(expected);
-            expect(results[i * names.length + n], `${name} of ${a}, ${b}; ${write}`).toBe(bits);
+            expect(results[i * names.length + n], `${name} of ${a}, ${b}`).toBe(bits);
           });
         });
       }),

@@ -15,7 +15,8 @@ import {
 } from "../../../../worker/kernels/spirv/elementwise.ts";
 import { PrimeField } from "../../../../worker/kernels/spirv/field.ts";
 import { KernelWriter } from "../../../../worker/kernels/spirv/module.ts";
-import { bytesOf, describeOnDevice, runOnce } from "../../gpu/device-fixture.ts";
+import { describeOnDevice } from "../../gpu/describe-on-device.ts";
+import { bytesOf, runOnce } from "../../gpu/device-fixture.ts";
 import { randomsBelow } from "./random.ts";
 import { expectValid } from "./validation.ts";
 

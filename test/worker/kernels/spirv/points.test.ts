@@ -2,7 +2,8 @@ import { expect, it } from "vitest";
 import { type Affine, type Fq2, G1, G2, type Group } from "../../../../worker/curve.ts";
 import { BASE_FIELD, mod, readLE, SCALAR_FIELD, writeLE } from "../../../../worker/field.ts";
 import { POINTS_GROUP, type PointsName, points } from "../../../../worker/kernels/spirv/points.ts";
-import { bytesOf, describeOnDevice, runOnce } from "../../gpu/device-fixture.ts";
+import { describeOnDevice } from "../../gpu/describe-on-device.ts";
+import { bytesOf, runOnce } from "../../gpu/device-fixture.ts";
 import { randomsBelow } from "./random.ts";
 import { expectValid } from "./validation.ts";
 

@@ -8,7 +8,7 @@ import {
   type TransformOrder,
   transform,
 } from "../../../../worker/kernels/spirv/transform.ts";
-import { describeOnDevice } from "../../gpu/device-fixture.ts";
+import { describeOnDevice } from "../../gpu/describe-on-device.ts";
 import { randomsBelow } from "./random.ts";
 import { expectValid } from "./validation.ts";
 
