@@ -232,7 +232,7 @@ export class Scheduler {
         if (!this.#mayClaim()) break;
         const { provable, isAll } = this.#provableBy(slot);
         const claimed = provable.length === 0 ? undefined : await store.claim(provable);
-        const claim = claimed ?? this.#handOver();
+        const claim = claimed ?? this.#handOver(provable);
         // When the last free worker gets a job, more may wait.
         pool.assist(claim === undefined);
         if (claim === undefined) {
@@ -245,13 +245,15 @@ export class Scheduler {
   }
 
   /** What was claimed ahead for a slot that took longer than it seemed. */
-  #handOver(): Claim | undefined {
-    const slot = this.#slots.find(
-      ({ attempt, next }) => attempt !== undefined && next !== undefined,
-    );
-    const claim = slot?.next?.claim;
-    if (slot !== undefined) slot.next = undefined;
-    return claim;
+  #handOver(provable: readonly CircuitKey[]): Claim | undefined {
+    for (const slot of this.#slots) {
+      const claim = slot.attempt && slot.next?.claim;
+      // Where there is no memory for it, it would only go back into the line.
+      if (!provable.some(({ circuitId }) => circuitId === claim?.job.circuitId)) continue;
+      slot.next = undefined;
+      return claim;
+    }
+    return undefined;
   }
 
   /** For those who will be free soon. */

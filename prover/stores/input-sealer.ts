@@ -109,27 +109,25 @@ export function createInputKey(): Uint8Array {
 
 /** @param key  32 bytes. Reads the given bytes only; wiping them stays with their owner. */
 export function sealInput(key: Uint8Array, jobId: string, input: JobInput): JobInput {
-  const { format, bytes, commit } = input;
-  return {
-    format,
-    bytes: encrypt(key, bytes, boundTo(jobId, input, "input")),
-    commit: commit && {
-      newRoot: commit.newRoot,
-      txData: encrypt(key, commit.txData, boundTo(jobId, input, "tx data")),
-    },
-  };
+  return withTexts(input, (plain, part) => encrypt(key, plain, boundTo(jobId, input, part)));
 }
 
 /** @throws ProverError INPUT_DAMAGED */
 export function openInput(key: Uint8Array, jobId: string, sealed: JobInput): JobInput {
-  const { format, bytes, commit } = sealed;
+  return withTexts(sealed, (text, part) => decrypt(key, text, boundTo(jobId, sealed, part)));
+}
+
+type Part = "input" | "tx data";
+
+/** An input with its secret parts changed. */
+function withTexts(
+  { format, bytes, commit }: JobInput,
+  change: (text: Uint8Array, part: Part) => Uint8Array,
+): JobInput {
   return {
     format,
-    bytes: decrypt(key, bytes, boundTo(jobId, sealed, "input")),
-    commit: commit && {
-      newRoot: commit.newRoot,
-      txData: decrypt(key, commit.txData, boundTo(jobId, sealed, "tx data")),
-    },
+    bytes: change(bytes, "input"),
+    commit: commit && { newRoot: commit.newRoot, txData: change(commit.txData, "tx data") },
   };
 }
 
@@ -168,11 +166,7 @@ function parseKey(line: string, where: string): SealingKey {
 const wrapOf = (jobId: string): Uint8Array => Buffer.from(`proofmill input key 1\0${jobId}`);
 
 /** A text is worth nothing under another job, format, root or part. */
-function boundTo(
-  jobId: string,
-  { format, commit }: JobInput,
-  part: "input" | "tx data",
-): Uint8Array {
+function boundTo(jobId: string, { format, commit }: JobInput, part: Part): Uint8Array {
   const context = ["proofmill input 1", jobId, format, commit?.newRoot.toString() ?? "", part];
   return Buffer.from(context.join("\0"));
 }

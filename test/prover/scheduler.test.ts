@@ -18,8 +18,9 @@ class Worker {
   #control: SharedArrayBuffer | undefined;
   #end: () => void = () => {};
 
+  hasMemory = true;
   hasPlace() {
-    return true;
+    return this.hasMemory;
   }
 
   prove: WorkerSlot["prove"] = ({ control }, kill) => {
@@ -101,6 +102,20 @@ describe("prover / scheduler", () => {
     expect(slow.began).toBe(1);
     expect(await state("third")).toBe("RUNNING");
     expect(quick.began).toBe(2);
+  });
+
+  it("leaves it to the first where the other has no memory for it", async () => {
+    const { workers, state } = await start(2, ["first", "second", "third"]);
+    const [slow, quick] = workers as [Worker, Worker];
+    await expect.poll(() => slow.began + quick.began).toBe(2);
+    slow.isNearlyDone();
+    await expect.poll(() => state("third")).toBe("RUNNING");
+    quick.hasMemory = false;
+    quick.end();
+    await expect.poll(() => state("second")).toBe("FAILED");
+    slow.end();
+    await expect.poll(() => slow.began).toBe(2);
+    expect(quick.began).toBe(1);
   });
 
   it("gives back what it has not begun when it stops, at no attempt's cost", async () => {

@@ -17,7 +17,7 @@ import { KeySlots } from "./key-slots.ts";
 import { Ledger, type Totals } from "./ledger.ts";
 import type { Answer, CallMessage, Reads, ThreadData, WaitingJob, Writes } from "./messages.ts";
 
-/** A log of about this size is written into the file by the next sweep. */
+/** A log of about this size is written into the file after the next call. */
 const LOG_MAX_BYTES = 4 * 1024 * 1024;
 /**
  * Writing the log into the file holds up calls, so it takes at most a fifth of the time: where it takes 20 ms,
