@@ -390,8 +390,13 @@ describe.skipIf(whyNoPostgres)("job store / postgres, shared", () => {
     expect((await behind.claim(PROVABLE))?.job.requestId).toBe("older");
     let wakes = 0;
     behind.onWork(() => wakes++);
-    await expect(behind.claim(PROVABLE)).rejects.toMatchObject({ code: "STORE_KEY_REFUSED" });
-    expect(wakes).toBe(0);
+    // News of the two submissions may still come, but a claim that was refused makes none: its own
+    // would be an endless loop.
+    const claims = 20;
+    for (let i = 0; i < claims; i++) {
+      await expect(behind.claim(PROVABLE)).rejects.toMatchObject({ code: "STORE_KEY_REFUSED" });
+    }
+    expect(wakes).toBeLessThan(claims / 2);
     expect(await ahead.get({ jobId: job.jobId })).toMatchObject({ state: "QUEUED", sequence: 1 });
     expect((await ahead.claim(PROVABLE))?.job.requestId).toBe("newer");
   });
