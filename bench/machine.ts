@@ -1,6 +1,8 @@
 /** Where and of what a run was: a time without its machine and commit says nothing. */
 import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from "node:os";
+import { join } from "node:path";
 
 export interface Machine {
   readonly cpu: string;
@@ -35,7 +37,12 @@ export function describeMachine(): Machine {
   };
 }
 
+/** A build that is carried to another machine says here which commit it is of (`scripts/pack-gpu.ts`). */
+export const COMMIT_FILE = "commit.json";
+
 export function describeCommit(): Commit {
+  const carried = join(import.meta.dirname, COMMIT_FILE);
+  if (existsSync(carried)) return JSON.parse(readFileSync(carried, "utf8")) as Commit;
   const git = (...words: string[]): string =>
     execFileSync("git", words, {
       cwd: import.meta.dirname,

@@ -38,6 +38,7 @@ export class UsageError extends Error {
 export const USAGE = `usage: npm run bench -- [flags]
        npm run bench -- service [flags]
        npm run bench -- store [flags]
+       npm run bench -- --engine vulkan [flags]      (its own flags: --engine vulkan --help)
 
   --peer NAME=PATH         a native prover, called as PATH ZKEY WTNS PROOF PUBLIC
   --peer-server NAME=PATH  one that keeps its key: PATH ZKEY, prints "ready MS", then reads lines
@@ -69,11 +70,11 @@ export function parseOptions(words: readonly string[]): Options | undefined {
   if (flags.help) return undefined;
   const isQuick = flags.quick ?? false;
   const sizes = [
-    ...parseSizes(flags.sizes ?? (isQuick ? "12,13,15" : "12-18")),
+    ...parseSizes("--sizes", flags.sizes ?? (isQuick ? "12,13,15" : "12-18")),
     ...(flags.large ? LARGE_SIZES : []),
   ];
   return {
-    sizes: [...new Set(sizes)].toSorted((a, b) => a - b),
+    sizes: ascending(sizes),
     kinds: parseList("--kinds", flags.kinds ?? (isQuick ? "dense,batch" : KINDS.join()), KINDS),
     measures: parseList("--measure", flags.measure ?? MEASURES.join(), MEASURES),
     rounds: parseNumber("--rounds", flags.rounds ?? (isQuick ? "2" : "7"), { min: 1, whole: true }),
@@ -127,19 +128,28 @@ function parseFlags(words: readonly string[]) {
   }
 }
 
-/** "12-18", "12,14", "16". */
-function parseSizes(text: string): number[] {
-  return text.split(",").flatMap((part) => {
+/**
+ * "12-18", "12,14", "16": each once, ascending.
+ *
+ * @throws UsageError
+ */
+export function parseSizes(flag: string, text: string): number[] {
+  const sizes = text.split(",").flatMap((part) => {
     const match = /^(\d{1,2})(?:-(\d{1,2}))?$/.exec(part);
     const from = Number(match?.[1]);
     const to = Number(match?.[2] ?? match?.[1]);
     if (!(from >= SIZES.min && to <= SIZES.max && from <= to)) {
       throw new UsageError(
-        `--sizes: got "${part}", expected log2 of a size in ${SIZES.min}..${SIZES.max}, or a range such as 12-18`,
+        `${flag}: got "${part}", expected log2 of a size in ${SIZES.min}..${SIZES.max}, or a range such as 12-18`,
       );
     }
     return Array.from({ length: to - from + 1 }, (_, i) => from + i);
   });
+  return ascending(sizes);
+}
+
+function ascending(sizes: readonly number[]): number[] {
+  return [...new Set(sizes)].toSorted((a, b) => a - b);
 }
 
 function parseList<T extends string>(flag: string, text: string, known: readonly T[]): T[] {
@@ -151,7 +161,8 @@ function parseList<T extends string>(flag: string, text: string, known: readonly
   return known.filter((word) => words.includes(word));
 }
 
-function parseNumber(
+/** @throws UsageError */
+export function parseNumber(
   flag: string,
   text: string,
   { min, whole = false }: { min: number; whole?: boolean },

@@ -1,6 +1,7 @@
 /** What one run of the benchmark found: the form of the files in `bench/results`. */
 import type { FixtureFacts } from "../fixtures/fixture.ts";
 import type { Commit, Machine } from "../machine.ts";
+import { COMMIT_FORM, checkForm, type Form, MACHINE_FORM, NUMBERS } from "./form.ts";
 
 export interface ContenderFacts {
   readonly id: string;
@@ -89,22 +90,10 @@ export interface BenchResult {
  * @throws RangeError that names the place if the form is another.
  */
 export function parseResult(json: unknown): BenchResult {
-  check(json, RESULT, "result");
+  checkForm(json, RESULT, "result");
   return json as BenchResult;
 }
 
-/** A form: a type's name, a list of alternatives, an array's element, or an object's fields. */
-type Form =
-  | "string"
-  | "number"
-  | "boolean"
-  | { readonly oneOf: readonly unknown[] }
-  | { readonly each: Form }
-  | { readonly recordOf: Form }
-  | { readonly optional: Form }
-  | { readonly fields: Readonly<Record<string, Form>> };
-
-const NUMBERS: Form = { each: "number" };
 const SAMPLES = { fixture: "string", contender: "string" } as const;
 
 const RESULT: Form = {
@@ -114,18 +103,8 @@ const RESULT: Form = {
     minutes: "number",
     command: "string",
     isQuick: "boolean",
-    commit: { fields: { id: "string", isDirty: "boolean" } },
-    machine: {
-      fields: {
-        cpu: "string",
-        cores: "number",
-        memoryBytes: "number",
-        os: "string",
-        node: "string",
-        v8: "string",
-        loadAverage: NUMBERS,
-      },
-    },
+    commit: COMMIT_FORM,
+    machine: MACHINE_FORM,
     fixtures: {
       each: {
         fields: {
@@ -189,34 +168,3 @@ const RESULT: Form = {
     verifiedProofs: "number",
   },
 };
-
-function check(value: unknown, form: Form, path: string): void {
-  const refuse = (expected: string): void => {
-    throw new RangeError(`${path}: got ${JSON.stringify(value)}, expected ${expected}`);
-  };
-  if (typeof form === "string") {
-    const fits = typeof value === form && (form !== "number" || Number.isFinite(value));
-    if (!fits) refuse(`a ${form}`);
-  } else if ("oneOf" in form) {
-    if (!form.oneOf.includes(value)) refuse(`one of ${form.oneOf.join(", ")}`);
-  } else if ("optional" in form) {
-    if (value !== undefined) check(value, form.optional, path);
-  } else if ("each" in form) {
-    if (!Array.isArray(value)) refuse("an array");
-    for (const [i, element] of (value as unknown[]).entries()) {
-      check(element, form.each, `${path}[${i}]`);
-    }
-  } else {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) refuse("an object");
-    const record = value as Record<string, unknown>;
-    if ("recordOf" in form) {
-      for (const key of Object.keys(record)) check(record[key], form.recordOf, `${path}.${key}`);
-      return;
-    }
-    const unknown = Object.keys(record).find((key) => !(key in form.fields));
-    if (unknown !== undefined) refuse(`no field "${unknown}"`);
-    for (const key of Object.keys(form.fields)) {
-      check(record[key], form.fields[key] as Form, `${path}.${key}`);
-    }
-  }
-}

@@ -1,0 +1,162 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type GpuOptions, gpuWords, parseGpuOptions } from "../../bench/gpu/options.ts";
+import { type GpuBenchResult, parseGpuResult, SOFTWARE_WARNING } from "../../bench/gpu/result.ts";
+import { runGpuBench } from "../../bench/gpu/run.ts";
+import { bestRate, gpuSummary, productsPerSecond } from "../../bench/gpu/summary.ts";
+import { UsageError } from "../../bench/options.ts";
+import { writeResult } from "../../bench/output.ts";
+import { SOFTWARE, whyNoDevice } from "../worker/gpu/device-fixture.ts";
+import { sampleGpuResult, sampleSoftwareResult } from "./sample-gpu-result.ts";
+
+const parse = (...words: string[]): GpuOptions => parseGpuOptions(words) as GpuOptions;
+
+describe("bench / gpu / options", () => {
+  it("are asked for by the engine's name or as a command, and by nothing else", () => {
+    expect(gpuWords(["--engine", "vulkan", "--quick"])).toEqual(["--quick"]);
+    expect(gpuWords(["--quick", "--engine=vulkan", "--device", "x"])).toEqual([
+      ...["--quick", "--device", "x"],
+    ]);
+    expect(gpuWords(["gpu", "--help"])).toEqual(["--help"]);
+    expect(gpuWords(["--quick"])).toBeUndefined();
+    expect(() => gpuWords(["--engine", "wasm"])).toThrow(UsageError);
+    expect(() => gpuWords(["--engine"])).toThrow('--engine: got ""');
+  });
+
+  it("take the sizes that the bars name when nothing is said, and no device by name", () => {
+    const options = parse();
+    expect(options.device).toBeUndefined();
+    expect([options.transforms.at(0), options.transforms.at(-1)]).toEqual([12, 20]);
+    expect([options.msm.at(0), options.msm.at(-1)]).toEqual([14, 20]);
+    expect([options.proofs.at(0), options.proofs.at(-1)]).toEqual([12, 18]);
+    expect(options.inFlight).toEqual([1, 2, 4, 8, 16]);
+    expect(parse("--help")).toBeUndefined();
+  });
+
+  it("take less of everything in a quick run", () => {
+    const [quick, full] = [parse("--quick"), parse()];
+    for (const key of ["rounds", "windowMs", "fillMs"] as const) {
+      expect(quick[key], key).toBeLessThan(full[key]);
+    }
+    for (const key of ["transforms", "msm", "proofs", "invocations", "inFlight"] as const) {
+      expect(quick[key].at(-1), key).toBeLessThan(full[key].at(-1) as number);
+    }
+  });
+
+  it.each([
+    [["--measure", "fields,all"], '--measure: got "all"'],
+    [["--msm", "99"], '--msm: got "99"'],
+    [["--in-flight", "1,0"], '--in-flight: got "0"'],
+    [["--fast"], "--fast"],
+  ])("refuse %j", (words, message) => {
+    expect(() => parse(...words)).toThrow(UsageError);
+    expect(() => parse(...words)).toThrow(message);
+  });
+});
+
+describe("bench / gpu / result", () => {
+  it("is read as it was written", () => {
+    const sample = sampleGpuResult();
+    expect(parseGpuResult(JSON.parse(JSON.stringify(sample)))).toEqual(sample);
+  });
+
+  it("is refused with another form, or where a software device is not marked", () => {
+    const { msm: _, ...incomplete } = sampleGpuResult();
+    expect(() => parseGpuResult(incomplete)).toThrow("result.msm");
+    const software = sampleSoftwareResult();
+    expect(parseGpuResult(software)).toBe(software);
+    const { warning: __, ...unwarned } = software;
+    for (const bad of [unwarned, { ...software, isSoftware: false }]) {
+      expect(() => parseGpuResult(bad)).toThrow("software");
+    }
+    expect(() => parseGpuResult({ ...sampleGpuResult(), isSoftware: true })).toThrow("discrete");
+  });
+});
+
+describe("bench / gpu / summary", () => {
+  it("shows rates, the part of the multiplication rate that is used, and ratios to wasm", () => {
+    const text = gpuSummary(sampleGpuResult());
+    expect(text).toMatch(/Fq, best +10,000\n/);
+    expect(text).toMatch(/Fq, 2 chains each +2\^18 +52\.4 +10,000\n/);
+    expect(text).toMatch(/G1, affine +2\^18 +52\.4 +500 +50\.0 %/);
+    expect(text).toMatch(/2\^20, inTime, 8 side by side +16\.0 +16\.0 +2\.00 +52\.4 %/);
+    expect(text).toMatch(/2\^20 in G1 +20\.0 +20\.0 +100 +50\.0 %/);
+    expect(text).toMatch(/dense-17, vulkan \(Made-up GPU\) +20\.0 +20\.0 +10\.0 +500 +250/);
+    expect(text).toMatch(/dense-17, vulkan, 16 in flight +82\.0 +10\.0/);
+    expect(text.toLowerCase()).not.toContain("software");
+  });
+
+  it("marks a software device above, below and in every table", () => {
+    const text = gpuSummary(sampleSoftwareResult());
+    expect(text.split("\n")[0]).toBe(SOFTWARE_WARNING);
+    expect(text.split("\n").at(-1)).toBe(SOFTWARE_WARNING);
+    const tables = text.split("\n\n").filter((part) => part.includes("──"));
+    expect(tables.length).toBe(6);
+    for (const table of tables) expect(table.split("\n")[0]).toContain("[SOFTWARE DEVICE]");
+  });
+
+  it("says what is missing, and that a run was cut short", () => {
+    const text = gpuSummary(sampleGpuResult({ missing: ["msm: not here"], isComplete: false }));
+    expect(text).toContain("Not measured\nmsm: not here");
+    expect(text).toContain("did not come to its end");
+  });
+});
+
+describe.skipIf(whyNoDevice !== undefined)(`bench / gpu / run (${whyNoDevice ?? SOFTWARE})`, () => {
+  let folder: string;
+  let result: GpuBenchResult;
+  const kept: GpuBenchResult[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "proofmill-gpu-bench-"));
+    const words = ["--quick", "--device", SOFTWARE, "--rounds", "1", "--transforms", "4,10"];
+    const options = parse(...words, "--measure", "fields,points,transforms");
+    result = await runGpuBench(
+      { ...options, invocations: [6, 8], fillMs: 1 },
+      "npm run bench -- --engine vulkan",
+      () => {},
+      async (known) => void kept.push(known),
+    );
+    await writeResult(folder, result);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it("measures what was asked for, and compares results with bigints on the way", () => {
+    expect(result.missing).toEqual([]);
+    expect(result.fields.length).toBe(2 * 2 * 2);
+    expect(result.points.map(({ group, addition }) => `${group} ${addition}`)).toEqual([
+      ...["g1 affine", "g1 affine", "g1 xyzz", "g1 xyzz"],
+      ...["g2 affine", "g2 affine", "g2 xyzz", "g2 xyzz"],
+    ]);
+    expect(result.transforms.map(({ log2, vectors }) => [log2, vectors])).toEqual([
+      ...[
+        [4, 1],
+        [4, 8],
+        [10, 1],
+        [10, 8],
+      ],
+      ...[
+        [4, 1],
+        [4, 8],
+        [10, 1],
+        [10, 8],
+      ],
+    ]);
+    for (const rate of result.fields) expect(productsPerSecond(rate)).toBeGreaterThan(0);
+    expect(bestRate(result, "Fr")).toBeGreaterThan(0);
+  });
+
+  it("keeps what is known after every measurement, in a form that is read again", async () => {
+    expect(kept.map(({ isComplete }) => isComplete)).toEqual([false, false, false, true]);
+    expect(kept[0]?.transforms).toEqual([]);
+    const text = await readFile(join(folder, "latest.json"), "utf8");
+    expect(parseGpuResult(JSON.parse(text))).toEqual(result);
+  });
+
+  it("marks the software device", () => {
+    expect(result.isSoftware).toBe(true);
+    expect(gpuSummary(result)).toContain(SOFTWARE_WARNING);
+  });
+});
