@@ -27,6 +27,14 @@ export async function readPinned(file: PinnedFile): Promise<Uint8Array<ArrayBuff
   return bytes;
 }
 
+/** The bytes of a file that nobody has pinned, and their SHA-256. @throws WorkError as `readPinned` */
+export async function readUnpinned(
+  file: Omit<PinnedFile, "sha256">,
+): Promise<{ bytes: Uint8Array<ArrayBufferLike>; sha256: string }> {
+  const bytes = file.shared === undefined ? await read(file.path) : new Uint8Array(file.shared);
+  return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
 /**
  * Reads a file into memory that all threads can share (`PinnedFile.shared`), so that a key of
  * hundreds of megabytes is in memory once.

@@ -73,9 +73,13 @@ export class TaskThread {
     if (this.#living === undefined) this.#start();
   }
 
-  /** A task whose result nobody waits for; lost if there is no thread. */
-  tell(task: unknown): void {
-    this.#living?.worker.postMessage({ task } satisfies TaskMessage);
+  /**
+   * A task whose result nobody waits for; lost if there is no thread.
+   *
+   * @param transferList  as in RunOptions.
+   */
+  tell(task: unknown, transferList: readonly Transferable[] = []): void {
+    this.#living?.worker.postMessage({ task } satisfies TaskMessage, transferList);
   }
 
   /**
@@ -163,7 +167,7 @@ function lost(message: string, cause?: unknown): WorkError {
  * Threads inherit the options of the command line. Those that describe a program on the command line
  * itself would make them refuse their own file.
  */
-function execArgv(): { execArgv?: string[] } {
+export function execArgv(): { execArgv?: string[] } {
   const isInline = process.execArgv.some((option) => option.startsWith("--input-type"));
   return isInline ? { execArgv: [] } : {};
 }
