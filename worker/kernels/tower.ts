@@ -71,12 +71,28 @@ export class Tower {
    * @param shift   0 or more.
    */
   hornerG1(points: Uint8Array, shift: number): G1Point {
-    return g1Point(this.#horner(this.machine.program.g1, points, shift));
+    return g1Point(this.#horner("horner", this.machine.program.g1, [points], shift));
   }
 
   /** As `hornerG1` in G2: n x 128 B, each coordinate as real and imaginary part. */
   hornerG2(points: Uint8Array, shift: number): G2Point {
-    return g2Point(this.#horner(this.machine.program.g2, points, shift));
+    return g2Point(this.#horner("horner", this.machine.program.g2, [points], shift));
+  }
+
+  /**
+   * The sum of 2^(shift i) point_i over each of several lists of points in G1, all added up.
+   *
+   * @param lists  each n x 128 B: X, Y, ZZ, ZZZ with x = X/ZZ, y = Y/ZZZ, as a GPU leaves them:
+   *   32 B each, little-endian, canonical, in Montgomery form with 2^256; ZZ = 0 at infinity. On the
+   *   curve; not checked.
+   */
+  hornerXyzzG1(lists: readonly Uint8Array[], shift: number): G1Point {
+    return g1Point(this.#horner("hornerXyzz", this.machine.program.g1, lists, shift));
+  }
+
+  /** As `hornerXyzzG1` in G2: n x 256 B, each coordinate as real and imaginary part. */
+  hornerXyzzG2(lists: readonly Uint8Array[], shift: number): G2Point {
+    return g2Point(this.#horner("hornerXyzz", this.machine.program.g2, lists, shift));
   }
 
   /** The sum of factor * point in G1. */
@@ -115,27 +131,38 @@ export class Tower {
     this.machine.wipe();
   }
 
-  #horner(group: GroupPlan, points: Uint8Array, shift: number): bigint[] {
-    const recordBytes = ELEMENT_BYTES * group.elements;
-    if (points.length % recordBytes !== 0 || !Number.isInteger(shift) || shift < 0) {
-      throw new RangeError(
-        `got ${points.length} bytes and shift ${shift}, expected points of ${recordBytes} bytes and a count`,
-      );
+  #horner(
+    kernel: "horner" | "hornerXyzz",
+    { name, elements, total, other }: GroupPlan,
+    lists: readonly Uint8Array[],
+    shift: number,
+  ): bigint[] {
+    const recordBytes = ELEMENT_BYTES * elements * (kernel === "horner" ? 1 : 2);
+    for (const { length } of lists) {
+      if (length % recordBytes !== 0 || !Number.isInteger(shift) || shift < 0) {
+        throw new RangeError(
+          `got ${length} bytes and shift ${shift}, expected points of ${recordBytes} bytes and a count`,
+        );
+      }
     }
     const { machine } = this;
     const { buffer, bufferBytes } = machine.program;
     const partBytes = bufferBytes - (bufferBytes % recordBytes);
     try {
-      machine.call(`${group.name}.clear`, group.total);
-      // From the last part to the first, as the points within a part.
-      for (let end = points.length; end > 0; ) {
-        const start = Math.max(0, end - partBytes);
-        machine.bytes.set(points.subarray(start, end), buffer);
-        const count = (end - start) / recordBytes;
-        machine.call(`${group.name}.horner`, group.total, buffer, count, shift);
-        end = start;
+      machine.call(`${name}.clear`, total);
+      for (const points of lists) {
+        machine.call(`${name}.clear`, other);
+        // From the last part to the first, as the points within a part.
+        for (let end = points.length; end > 0; ) {
+          const start = Math.max(0, end - partBytes);
+          machine.bytes.set(points.subarray(start, end), buffer);
+          const count = (end - start) / recordBytes;
+          machine.call(`${name}.${kernel}`, other, buffer, count, shift);
+          end = start;
+        }
+        machine.call(`${name}.add`, total, other);
       }
-      return machine.leave(group, group.total);
+      return machine.leave(machine.program[name], total);
     } finally {
       machine.wipe();
     }

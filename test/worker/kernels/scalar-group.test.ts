@@ -1,7 +1,7 @@
 import { bn254 } from "@noble/curves/bn254.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { G1, type G1Point, G2, type G2Point } from "../../../worker/curve.ts";
+import { FQ2, type Fq2, G1, type G1Point, G2, type G2Point } from "../../../worker/curve.ts";
 import {
   ELEMENT_BYTES,
   invert,
@@ -144,6 +144,58 @@ describe("worker / kernels / tower horner", () => {
   });
 });
 
+describe("worker / kernels / tower hornerXyzz", () => {
+  const MONTGOMERY = 2n ** 256n;
+  const words = (values: readonly bigint[]) => bytesOf(values.map((v) => mod(v * MONTGOMERY, Q)));
+  /** With ZZ = z^2; infinity with ZZ = 0 and other numbers elsewhere. */
+  const xyzzG1 = ({ x, y }: G1Point, z: bigint) =>
+    y === 0n ? words([z, z, 0n, z]) : words([x * z ** 2n, y * z ** 3n, z ** 2n, z ** 3n]);
+  const xyzzG2 = ({ x, y }: G2Point, z: Fq2) => {
+    const { multiply, equals, zero } = FQ2;
+    const [zz, zzz] = [multiply(z, z), multiply(multiply(z, z), z)];
+    if (equals(y, zero)) return words([...z, ...z, ...zero, ...z]);
+    return words([...multiply(x, zz), ...multiply(y, zzz), ...zz, ...zzz]);
+  };
+  const joined = (parts: readonly Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
+  const depth = fc.bigInt({ min: 1n, max: Q - 1n });
+  const points = fc.array(fc.tuple(logarithm, depth), { maxLength: 7 });
+
+  it("equals the sum of the lists' shifted points in both groups, for any points", () => {
+    fc.assert(
+      fc.property(
+        fc.array(points, { maxLength: 3 }),
+        fc.integer({ min: 0, max: 9 }),
+        (lists, shift) => {
+          const sum = lists
+            .flatMap((list) => list.map(([k], i) => k << BigInt(shift * i)))
+            .reduce((a, b) => a + b, 0n);
+          const inG1 = lists.map((list) => joined(list.map(([k, z]) => xyzzG1(g1(k), z))));
+          const inG2 = lists.map((list) => joined(list.map(([k, z]) => xyzzG2(g2(k), [z, k]))));
+          expect(tower.hornerXyzzG1(inG1, shift)).toEqual(g1(sum));
+          expect(tower.hornerXyzzG2(inG2, shift)).toEqual(g2(sum));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("takes more points than fit at once", () => {
+    const some = [0n, 3n, 5n].map((k) => [xyzzG1(g1(k), k + 2n), xyzzG2(g2(k), [k, 2n])] as const);
+    const logarithms = Array.from({ length: 600 }, (_, i) => [0n, 3n, 5n][i % 3] as bigint);
+    const list = (group: 0 | 1) => joined(logarithms.map((_, i) => some[i % 3]?.[group] as never));
+    const sum = logarithms.reduce((total, k, i) => total + (k << BigInt(i)), 0n);
+    expect(tower.hornerXyzzG1([list(0)], 1)).toEqual(g1(sum));
+    expect(tower.hornerXyzzG2([list(1)], 1)).toEqual(g2(sum));
+  });
+
+  it("refuses bytes that are not whole points", () => {
+    expect(() => tower.hornerXyzzG1([new Uint8Array(64)], 1)).toThrow(RangeError);
+    expect(() => tower.hornerXyzzG2([new Uint8Array(256), new Uint8Array(128)], 1)).toThrow(
+      RangeError,
+    );
+  });
+});
+
 describe("worker / kernels / tower sumOfMultiples", () => {
   const factor = fc.oneof(
     fc.constantFrom(0n, 1n, 2n, 15n, 16n, 17n, 31n, 32n, R - 1n, R, R + 1n, 2n ** 256n - 1n),
@@ -199,6 +251,8 @@ describe("worker / kernels / tower memory", () => {
     const same = () => Buffer.compare(before, fresh.machine.bytes) === 0;
     const points = g1Bytes([g1(3n), g1(4n)]);
     fresh.hornerG1(points, 3);
+    expect(same()).toBe(true);
+    fresh.hornerXyzzG1([points], 3);
     expect(same()).toBe(true);
     fresh.hornerG2(g2Bytes([g2(3n), g2(4n)]), 3);
     expect(same()).toBe(true);

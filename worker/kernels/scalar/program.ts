@@ -17,6 +17,7 @@ import { writeEquation, writeSubgroup } from "./membership.ts";
 import { DIGITS_BYTES, FACTOR_BYTES, writeMultiples, writeRecode } from "./multiples.ts";
 import { type PairSlots, writePairing } from "./pairing.ts";
 import { writeWords } from "./words.ts";
+import { writeXyzzHorner } from "./xyzz.ts";
 
 /** Elements that are inverted together at most: the one inversion is then 7 % of the time. */
 const BATCH_CAPACITY = 128;
@@ -79,6 +80,7 @@ export function compileProgram(options: AssemblyOptions = { isChecked: false }):
   const planGroup = (name: GroupName, degree: 1 | 2, field: CoordinateField, b: bigint[]) => {
     const kernels = writeGroup(assembly, name, degree, field);
     writeHorner(assembly, name, kernels, words);
+    writeXyzzHorner(assembly, name, kernels, field, words);
     writeEquation(assembly, name, field, b);
     const { tableBytes } = writeMultiples(assembly, name, kernels, field, words);
     const plan: GroupPlan = {

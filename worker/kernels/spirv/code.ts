@@ -187,6 +187,16 @@ export class Code {
     this.#write(OP.store, at, value.id);
   }
 
+  /**
+   * Adds to a word and returns what it was before; no other invocation comes in between. It orders
+   * nothing but the additions to that word among themselves.
+   */
+  atomicAdd(buffer: Buffer<"u32">, index: U32, value: U32): U32 {
+    const at = this.#place(STORAGE.storageBuffer, "u32", buffer.id, this.u32(0), index);
+    const [device, relaxed] = [this.u32(1), this.u32(0)];
+    return this.#value("u32", OP.atomicAdd, at, device.id, relaxed.id, value.id);
+  }
+
   /** Words 4 * index to 4 * index + 3. */
   loadFour(buffer: Buffer<"u32x4">, index: U32): Four {
     const at = this.#place(STORAGE.storageBuffer, 4, buffer.id, this.u32(0), index);

@@ -33,14 +33,29 @@ export class CurveCode {
     this.field = field;
   }
 
-  /** Infinity. */
-  sum(f: Code): Sum {
+  infinity(f: Code): XyzzCode {
     const { field } = this;
-    return this.sumOf(f, [field.one(f), field.one(f), field.zero(f), field.zero(f)]);
+    return [field.one(f), field.one(f), field.zero(f), field.zero(f)];
+  }
+
+  /** A new sum, infinity at first. */
+  sum(f: Code): Sum {
+    return this.sumOf(f, this.infinity(f));
   }
 
   sumOf(f: Code, point: XyzzCode): Sum {
     return { coordinates: point.map((coordinate) => variable(f, coordinate)) };
+  }
+
+  /** sum = infinity: ZZ = 0; what the other coordinates are does not matter then. */
+  clear(f: Code, { coordinates: [, , zz] }: Sum): void {
+    if (zz !== undefined) set(f, zz, this.field.zero(f));
+  }
+
+  set(f: Code, { coordinates }: Sum, point: XyzzCode): void {
+    coordinates.forEach((coordinate, i) => {
+      set(f, coordinate, point[i] as Element);
+    });
   }
 
   get(f: Code, { coordinates }: Sum): XyzzCode {
@@ -55,7 +70,7 @@ export class CurveCode {
       const [x1, y1, zz1, zzz1] = this.get(f, sum);
       f.if(
         isZero(f, zz1),
-        () => this.#set(f, sum, [x, y, field.one(f), field.one(f)]),
+        () => this.set(f, sum, [x, y, field.one(f), field.one(f)]),
         () => {
           const p = field.sub(f, field.mul(f, x, zz1), x1);
           const r = field.sub(f, field.mul(f, y, zzz1), y1);
@@ -80,7 +95,7 @@ export class CurveCode {
       const [x1, y1, zz1, zzz1] = this.get(f, sum);
       f.if(
         isZero(f, zz1),
-        () => this.#set(f, sum, other),
+        () => this.set(f, sum, other),
         () => {
           const [u1, s1] = [field.mul(f, x1, zz2), field.mul(f, y1, zzz2)];
           const p = field.sub(f, field.mul(f, x2, zz1), u1);
@@ -99,7 +114,7 @@ export class CurveCode {
 
   /** sum += sum. Infinity stays as it is, because ZZ = 0 stays. */
   double(f: Code, sum: Sum): void {
-    this.#set(f, sum, this.#doubled(f, ...this.get(f, sum)));
+    this.set(f, sum, this.#doubled(f, ...this.get(f, sum)));
   }
 
   /** The sum's point at `index`. */
@@ -151,11 +166,8 @@ export class CurveCode {
       () => {
         f.if(
           isZero(f, r),
-          () => this.#set(f, sum, doubled()),
-          () => {
-            const [one, zero] = [field.one(f), field.zero(f)];
-            this.#set(f, sum, [one, one, zero, zero]);
-          },
+          () => this.set(f, sum, doubled()),
+          () => this.clear(f, sum),
         );
       },
       () => {
@@ -165,7 +177,7 @@ export class CurveCode {
         const x = field.sub(f, field.sub(f, field.sqr(f, r), ppp), field.add(f, q, q));
         const y = field.sub(f, field.mul(f, r, field.sub(f, q, x)), field.mul(f, first.y, ppp));
         const [zz, zzz] = depth();
-        this.#set(f, sum, [x, y, field.mul(f, zz, pp), field.mul(f, zzz, ppp)]);
+        this.set(f, sum, [x, y, field.mul(f, zz, pp), field.mul(f, zzz, ppp)]);
       },
     );
   }
@@ -184,11 +196,5 @@ export class CurveCode {
     const zz = zz1 === undefined ? v : field.mul(f, v, zz1);
     const zzz = zzz1 === undefined ? w : field.mul(f, w, zzz1);
     return [x, y, zz, zzz];
-  }
-
-  #set(f: Code, { coordinates }: Sum, point: XyzzCode): void {
-    coordinates.forEach((coordinate, i) => {
-      set(f, coordinate, point[i] as Element);
-    });
   }
 }

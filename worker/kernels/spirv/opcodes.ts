@@ -50,6 +50,7 @@ export const OP = {
   not: 200,
   bitReverse: 204,
   controlBarrier: 224,
+  atomicAdd: 234,
   loopMerge: 246,
   selectionMerge: 247,
   label: 248,

@@ -1,11 +1,8 @@
 /** Kernels that add points of G1 or G2, each to the sum at its place. */
 
-import { BASE_FIELD } from "../../field.ts";
 import type { KernelCode } from "../../gpu/device.ts";
-import { CurveCode } from "./curve.ts";
-import { PrimeField } from "./field.ts";
+import { curveOf, type GroupName } from "./group.ts";
 import { KernelWriter } from "./module.ts";
-import { QuadraticField } from "./quadratic.ts";
 
 /** Invocations in a workgroup of every kernel here. Untuned. */
 export const POINTS_GROUP = 64;
@@ -19,13 +16,12 @@ export type PointsName = "addAffine" | "add" | "double";
  * looked at for "double". Coordinates of 32 B (G1) or 64 B (G2), little-endian, Montgomery form,
  * canonical. A sum with ZZ = 0 is infinity, and so is an affine (0, 0).
  */
-export function points(name: PointsName, group: "g1" | "g2"): KernelCode {
+export function points(name: PointsName, group: GroupName): KernelCode {
   const k = new KernelWriter(`${name} in ${group}`, {
     workgroupSize: [POINTS_GROUP, 1, 1],
     push: ["count"],
   });
-  const base = new PrimeField(k, BASE_FIELD);
-  const curve = new CurveCode(group === "g1" ? base : new QuadraticField(k, base));
+  const curve = curveOf(k, group);
   const [sums, others] = [k.buffer("u32x4"), k.buffer("u32x4", "read")];
   return k.main((f) => {
     const i = f.globalId(0);
