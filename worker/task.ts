@@ -5,8 +5,10 @@
  *
  * A key is in memory once for all threads: one loads it (LoadTask), the others are told where it is
  * (AdoptTask), and tasks name it by its number. A thread on its own, or an engine that shares nothing,
- * loads the keys that tasks name by their files.
+ * loads the keys that tasks name by their files. An engine with a device is in a thread of its own
+ * (`hosting/`), which others are connected to (ConnectTask) and which has the keys.
  */
+import type { MessagePort } from "node:worker_threads";
 import type { EngineName } from "./engines/open.ts";
 import type { CompiledKernels } from "./engines/wasm/kernels.ts";
 import type { KeySource, LoadedKey } from "./engines/wasm/key-load.ts";
@@ -23,7 +25,9 @@ export type ThreadData = EngineData & {
 type EngineData =
   | { readonly engine: Exclude<EngineName, "wasm"> }
   /** Compiled in another thread: V8's flags for it reach the whole process. */
-  | { readonly engine: "wasm"; readonly kernels: CompiledKernels; readonly program: Program };
+  | { readonly engine: "wasm"; readonly kernels: CompiledKernels; readonly program: Program }
+  /** None of its own: it proves when it is connected to another thread's. */
+  | { readonly engine: "linked"; readonly program: Program };
 
 /** A file and the only content that it may have. */
 export interface PinnedFile {
@@ -59,6 +63,8 @@ export type ProveInput =
 /** With the key's file, or the number of an adopted key, which comes first. */
 export interface KeyUse {
   readonly keyId?: number;
+  /** By the engine that the thread is connected to, which has the key of that file. */
+  readonly isLinked?: boolean;
   readonly artefacts: Partial<PinnedArtefacts>;
   /** Without it, a key from a development set-up is refused with KEY_REFUSED. */
   readonly allowDevKeys: boolean;
@@ -115,6 +121,14 @@ export interface ReleaseTask {
   readonly keyId: number;
 }
 
+/** Connects the thread to an engine in another one, in place of the one before. */
+export interface ConnectTask {
+  readonly kind: "connect";
+  /** For `LinkedEngine`; it moves to the thread. */
+  readonly port: MessagePort;
+  readonly engineName: string;
+}
+
 /** Helps with a proof that another thread leads, from its first piece or from wherever it is. */
 export interface AssistTask {
   readonly kind: "assist";
@@ -133,6 +147,7 @@ export type Task =
   | LoadTask
   | AdoptTask
   | ReleaseTask
+  | ConnectTask
   | AssistTask;
 
 /** In the order in which a task passes through them. */

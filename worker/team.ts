@@ -9,6 +9,7 @@
  * goes on without it. Its part of the memory is used again when its thread is gone and everybody who
  * helped it has left.
  */
+import type { MessagePort } from "node:worker_threads";
 import { proofArenaOf, wipeSlot } from "./engines/wasm/arena.ts";
 import type { SharedKey } from "./engines/wasm/key.ts";
 import type { KeyHeader, KeySource, LoadedKey } from "./engines/wasm/key-load.ts";
@@ -19,6 +20,7 @@ import {
   type AdoptTask,
   type AssistResult,
   type AssistTask,
+  type ConnectTask,
   createTaskControl,
   isCancelRequested,
   type LoadTask,
@@ -30,6 +32,7 @@ import {
   type Task,
   type ThreadData,
   transferListOf,
+  type WarmTask,
 } from "./task.ts";
 import { TaskThread } from "./task-thread.ts";
 
@@ -120,6 +123,14 @@ export class TeamKey {
   }
 }
 
+/** A thread that hosts an engine (`hosting/host-thread.ts`), for members to be connected to. */
+export interface Host {
+  /** No other host's of this process. */
+  readonly id: number;
+  readonly name: string;
+  connect(): MessagePort;
+}
+
 /** A proof that a member leads. */
 interface Lead {
   readonly leader: Member;
@@ -201,13 +212,21 @@ function rally({ members }: Common): void {
   for (const member of members) member.assist();
 }
 
+/** What a member's thread was told. */
+interface Known {
+  readonly startCount: number;
+  readonly keys: Set<number>;
+  /** Id of the host that it is connected to. */
+  host: number | undefined;
+}
+
 export class Member {
   /** Among the members of its team, from 0 on. */
   readonly index: number;
   readonly #common: Common;
   readonly #thread: TaskThread;
   /** Keys that the thread of this count knows. */
-  #known = { startCount: 0, keys: new Set<number>() };
+  #known: Known = { startCount: 0, keys: new Set(), host: undefined };
   #isBusy = false;
   #isClosed = false;
   #help: Help | undefined;
@@ -260,6 +279,21 @@ export class Member {
         for (const { dismiss } of lead.helpers) dismiss();
       }
     });
+  }
+
+  /**
+   * A task for the engine of a host, which has the key. The thread is connected to it first.
+   *
+   * @throws WorkError as `prove`. A host that fails is a failed result: ENGINE_UNAVAILABLE with
+   *   `detail.gpu`.
+   */
+  runLinked<T extends ProveTask | WarmTask>(
+    task: T,
+    host: Host,
+    kill?: AbortSignal,
+  ): Promise<ResultOf<T>> {
+    const linked = { ...task, isLinked: true };
+    return this.#occupied(() => this.#ask(linked, undefined, kill, undefined, host));
   }
 
   /** A task that nobody helps with, and that names no key or this one. */
@@ -326,11 +360,13 @@ export class Member {
     key: TeamKey | undefined,
     kill?: AbortSignal,
     fall = async () => {},
+    host?: Host,
   ): Promise<ResultOf<T>> {
     this.#help?.dismiss();
     await this.#help?.left;
     await this.#thread.ready();
     if (key !== undefined) this.#introduce(key);
+    if (host !== undefined) this.#connect(host);
     const { restartCount } = this.#thread;
     const transferList = transferListOf(task);
     try {
@@ -363,12 +399,29 @@ export class Member {
 
   /** Tells the thread where a key is, if it does not know. */
   #introduce(key: TeamKey): void {
-    const { startCount } = this.#thread;
-    if (this.#known.startCount !== startCount) this.#known = { startCount, keys: new Set() };
-    if (this.#known.keys.has(key.id)) return;
-    this.#known.keys.add(key.id);
+    const { keys } = this.#knownNow();
+    if (keys.has(key.id)) return;
+    keys.add(key.id);
     const place = key.placeOf(this.index);
     this.#thread.tell({ kind: "adopt", keyId: key.id, ...place } satisfies AdoptTask);
+  }
+
+  #connect(host: Host): void {
+    const known = this.#knownNow();
+    if (known.host === host.id) return;
+    known.host = host.id;
+    const port = host.connect();
+    const task = { kind: "connect", port, engineName: host.name } satisfies ConnectTask;
+    this.#thread.tell(task, [port]);
+  }
+
+  /** A new thread knows nothing. */
+  #knownNow(): Known {
+    const { startCount } = this.#thread;
+    if (this.#known.startCount !== startCount) {
+      this.#known = { startCount, keys: new Set(), host: undefined };
+    }
+    return this.#known;
   }
 
   #leastHelped(): Lead | undefined {

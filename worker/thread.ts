@@ -14,6 +14,8 @@ import { WasmEngine } from "./engines/wasm.ts";
 import { WorkError } from "./errors.ts";
 import { ELEMENT_BYTES } from "./field.ts";
 import { type ProvingKey, prove, verify } from "./groth16.ts";
+import { LinkedEngine } from "./hosting/link.ts";
+import type { Program } from "./kernels/scalar/program.ts";
 import { Tower } from "./kernels/tower.ts";
 import { giveWay } from "./priority.ts";
 import { ProofVerifier } from "./proof-verifier.ts";
@@ -34,6 +36,7 @@ import {
   type KeyUse,
   type LoadResult,
   type LoadTask,
+  type PinnedFile,
   type ProveResult,
   type ProveTask,
   type ResultOf,
@@ -54,11 +57,22 @@ interface Thread {
   readonly keys: ResidentKeys;
 }
 
+/** A key for one task, and what computes with it. */
+interface UsableKey {
+  readonly engine: Engine;
+  readonly key: ProvingKey;
+  /** When the task has ended. */
+  readonly letGo: () => void;
+}
+
 /** Opened by the first task that needs it, then kept: the engine and the keys are what is dear. */
 let opened: Promise<Thread> | undefined;
+let link: LinkedEngine | undefined;
 let verifier: ProofVerifier | undefined;
 const programs = new ResidentPrograms();
 const verificationKeys = new ResidentVerificationKeys();
+
+giveWay(threadData()?.niceness ?? 0);
 
 /** Never rejects for bad data: failures are results. */
 export default async function handle<T extends Task>(task: T): Promise<ResultOf<T>> {
@@ -74,14 +88,20 @@ export default async function handle<T extends Task>(task: T): Promise<ResultOf<
 }
 
 async function dispatch(task: Task): Promise<ResultOf<Task>> {
-  if (task.kind === "verify") return handleVerify(task);
-  opened ??= openThread();
-  const thread = await opened;
   switch (task.kind) {
+    case "verify":
+      return handleVerify(task);
     case "prove":
-      return handleProve(thread, task);
+      return handleProve(task);
     case "warm":
-      return handleWarm(thread, task);
+      return handleWarm(task);
+    case "connect":
+      await link?.close();
+      link = new LinkedEngine(task.port, task.engineName, Tower.open(programOf(threadData())));
+      return DONE;
+  }
+  const thread = await openedThread();
+  switch (task.kind) {
     case "load":
       return handleLoad(thread, task);
     case "adopt":
@@ -97,11 +117,14 @@ async function dispatch(task: Task): Promise<ResultOf<Task>> {
 
 const DONE: DoneResult = { kind: "done" };
 
+function openedThread(): Promise<Thread> {
+  opened ??= openThread();
+  return opened;
+}
+
 async function openThread(): Promise<Thread> {
-  const data = (workerData as { data?: ThreadData } | null)?.data;
-  giveWay(data?.niceness ?? 0);
   try {
-    const engine = await chosenEngine(data);
+    const engine = await chosenEngine(threadData());
     return { engine, keys: new ResidentKeys(engine) };
   } catch (error) {
     opened = undefined;
@@ -109,46 +132,79 @@ async function openThread(): Promise<Thread> {
   }
 }
 
+function threadData(): ThreadData | undefined {
+  return (workerData as { data?: ThreadData } | null)?.data;
+}
+
+function programOf(data: ThreadData | undefined): Program | undefined {
+  return data && "program" in data ? data.program : undefined;
+}
+
 function chosenEngine(data: ThreadData | undefined): Engine | Promise<Engine> {
   if (data?.engine === "wasm") return new WasmEngine(data.kernels, 0, Tower.open(data.program));
+  if (data?.engine === "linked") throw new TypeError("the thread has no engine of its own");
   return openEngine({ ...(data && { engine: data.engine }) });
 }
 
-async function keyOf({ keys }: Thread, use: KeyUse): Promise<ProvingKey> {
+async function keyOf(use: KeyUse): Promise<UsableKey> {
   const { keyId, artefacts, allowDevKeys } = use;
-  if (keyId !== undefined) return refuseDevKey(keys.adopted(keyId), allowDevKeys);
-  if (artefacts.zkey === undefined) throw new TypeError("the task names no key");
-  return keys.own(artefacts.zkey, allowDevKeys);
+  if (keyId === undefined && artefacts.zkey === undefined) {
+    throw new TypeError("the task names no key");
+  }
+  if (use.isLinked) return linkedKeyOf(artefacts.zkey as PinnedFile, allowDevKeys);
+  const { engine, keys } = await openedThread();
+  const key =
+    keyId === undefined
+      ? await keys.own(artefacts.zkey as PinnedFile, allowDevKeys)
+      : refuseDevKey(keys.adopted(keyId), allowDevKeys);
+  return { engine, key, letGo: () => {} };
 }
 
-async function handleProve(thread: Thread, task: ProveTask): Promise<ProveResult> {
-  const { engine } = thread;
+async function linkedKeyOf(zkey: PinnedFile, allowDevKeys: boolean): Promise<UsableKey> {
+  if (link === undefined) throw new TypeError("the thread is connected to no engine");
+  const engine = link;
+  const key = await engine.hold(zkey);
+  const letGo = () => key.resident.release();
+  try {
+    return { engine, key: refuseDevKey(key, allowDevKeys), letGo };
+  } catch (error) {
+    letGo();
+    throw error;
+  }
+}
+
+async function handleProve(task: ProveTask): Promise<ProveResult> {
   const { control } = task;
   const stages = new StageClock(control);
 
   stages.enter("loading");
-  const key = await keyOf(thread, task);
-  // Reading a witness that the caller made is no calculation: its time is the proof's.
-  stages.enter(task.input.kind === "inputs" ? "witness" : "proving");
-  const witness = await witnessOf(task, key);
-  stages.enter("proving");
-  const { r1cs } = task.artefacts;
-  const { proof, publicSignals } = await prove(engine, key, witness, {
-    isCancelled: () => isCancelRequested(control),
-    onProgress: (stage, done) => stages.progress(stage, done),
-    ...(task.threads !== undefined && { threads: task.threads }),
-    ...(r1cs && { constraints: async () => parseR1cs(await readPinned(r1cs)) }),
-  });
-  const stageMs = stages.finish();
-  const { isDevKey } = key;
-  return { kind: "proved", proof, publicSignals, stageMs, engine: engine.name, isDevKey };
+  const { engine, key, letGo } = await keyOf(task);
+  try {
+    // Reading a witness that the caller made is no calculation: its time is the proof's.
+    stages.enter(task.input.kind === "inputs" ? "witness" : "proving");
+    const witness = await witnessOf(task, key);
+    stages.enter("proving");
+    const { r1cs } = task.artefacts;
+    const { proof, publicSignals } = await prove(engine, key, witness, {
+      isCancelled: () => isCancelRequested(control),
+      onProgress: (stage, done) => stages.progress(stage, done),
+      ...(task.threads !== undefined && { threads: task.threads }),
+      ...(r1cs && { constraints: async () => parseR1cs(await readPinned(r1cs)) }),
+    });
+    const stageMs = stages.finish();
+    const { isDevKey } = key;
+    return { kind: "proved", proof, publicSignals, stageMs, engine: engine.name, isDevKey };
+  } finally {
+    letGo();
+  }
 }
 
-async function handleWarm(thread: Thread, task: WarmTask): Promise<WarmResult> {
-  const { isDevKey } = await keyOf(thread, task);
+async function handleWarm(task: WarmTask): Promise<WarmResult> {
+  const { engine, key, letGo } = await keyOf(task);
+  letGo();
   const { wasm } = task.artefacts;
   if (wasm !== undefined) await programs.witnessProgram(wasm);
-  return { kind: "warm", engine: thread.engine.name, isDevKey };
+  return { kind: "warm", engine: engine.name, isDevKey: key.isDevKey };
 }
 
 async function handleLoad({ engine }: Thread, task: LoadTask): Promise<LoadResult> {

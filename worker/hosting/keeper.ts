@@ -3,6 +3,7 @@
  * without. What ran on it has failed by then, and can be tried again.
  */
 import { WorkError } from "../errors.ts";
+import { isFatal } from "./host.ts";
 import { HostThread, type HostThreadOptions, type HostUse } from "./host-thread.ts";
 import type { DeviceFacts } from "./hosted.ts";
 
@@ -83,6 +84,11 @@ export class DeviceKeeper {
     this.#onChange = listener;
   }
 
+  /** That a run on a host has failed so, before the host says so itself. Idempotent. */
+  report(host: HostThread, error: unknown): void {
+    if (isFatal(error)) this.#leave(host, error);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#wake();
@@ -91,11 +97,13 @@ export class DeviceKeeper {
   }
 
   #watch(host: HostThread): void {
-    void host.failed.then((error) => {
-      if (this.#isClosed) return;
-      this.#count(error);
-      this.#changing = this.#replace(host, error);
-    });
+    void host.failed.then((error) => this.#leave(host, error));
+  }
+
+  #leave(host: HostThread, error: WorkError): void {
+    if (this.#isClosed || host !== this.host) return;
+    this.#count(error);
+    this.#changing = this.#replace(host, error);
   }
 
   async #replace(host: HostThread, error: WorkError): Promise<void> {

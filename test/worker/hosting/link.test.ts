@@ -54,6 +54,9 @@ async function proveOn(link: LinkedEngine, isCancelled = () => false) {
 
 const unavailable = (gpu: string) => ({ code: "ENGINE_UNAVAILABLE", detail: { gpu } });
 
+/** A thread that starts may have to wait for a core. */
+const soon = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
+
 describe("worker / hosting / link", () => {
   for (const [name, device, isFast] of [
     ["reference", new FakeDevice({ takesManyRuns: false }), false],
@@ -107,7 +110,7 @@ describe("worker / hosting / link", () => {
       expect(bytes.some((byte) => byte !== 0)).toBe(true);
       if (last === "end") await call(3, { kind: "end", run: 1 });
       else port.close();
-      await expect.poll(() => bytes.every((byte) => byte === 0)).toBe(true);
+      await soon(() => bytes.every((byte) => byte === 0)).toBe(true);
       port.close();
     }
   });
@@ -126,11 +129,11 @@ describe("worker / hosting / link", () => {
     device.delayMs = 60_000;
     let isCancelled = false;
     const proof = proveOn(link, () => isCancelled);
-    await expect.poll(() => device.seen("runningCount")).toBe(1);
+    await soon(() => device.seen("runningCount")).toBe(1);
     isCancelled = true;
     await expect(proof).rejects.toMatchObject({ code: "CANCELLED" });
     // The engine heard of it, too.
-    await expect.poll(() => device.seen("runningCount")).toBe(0);
+    await soon(() => device.seen("runningCount")).toBe(0);
     device.delayMs = 0;
     await proveOn(link);
   });
@@ -156,11 +159,11 @@ describe("worker / hosting / link", () => {
     device.delayMs = 200;
     const lost = proveOn(dying);
     const other = proveOn(living);
-    await expect.poll(() => device.seen("runningCount")).toBe(2);
+    await soon(() => device.seen("runningCount")).toBe(2);
     await dying.close();
     await expect(lost).rejects.toMatchObject(unavailable("lost"));
     await other;
-    await expect.poll(() => thread.use).toMatchObject({ openRuns: 0, keys: 1 });
+    await soon(() => thread.use).toMatchObject({ openRuns: 0, keys: 1 });
     expect(device.seen("endCount")).toBe(2);
   });
 
@@ -184,7 +187,7 @@ describe("worker / hosting / link", () => {
     const [one, two] = [linkTo(thread), linkTo(thread)];
     device.delayMs = 60_000;
     const running = proveOn(one);
-    await expect.poll(() => device.seen("runningCount")).toBe(1);
+    await soon(() => device.seen("runningCount")).toBe(1);
     device.delayMs = 0;
     device.fail("death");
     await expect(proveOn(two)).rejects.toMatchObject(unavailable("lost"));
@@ -243,9 +246,9 @@ describe("worker / hosting / link", () => {
       // Both are held, so both stay.
       expect(device.seen("keyCount")).toBe(2);
       first.resident.release();
-      await expect.poll(() => device.seen("keyCount")).toBe(1);
+      await soon(() => device.seen("keyCount")).toBe(1);
       second.resident.release();
-      await expect.poll(() => thread.use.keys).toBe(1);
+      await soon(() => thread.use.keys).toBe(1);
       await hold(link, small.devKey);
       expect(device.seen("loadCount")).toBe(2);
       await hold(link);
@@ -272,7 +275,7 @@ describe("worker / hosting / link", () => {
         order.push("second");
         key.resident.release();
       });
-      await expect.poll(() => device.seen("loadCount")).toBeGreaterThan(1);
+      await soon(() => device.seen("loadCount")).toBeGreaterThan(1);
       const third = hold(three).then(() => order.push("third"));
       first.resident.release();
       await Promise.all([second, third]);
@@ -310,6 +313,6 @@ describe("worker / hosting / link", () => {
     await hold(dying);
     await hold(dying, long.devKey);
     await dying.close();
-    await expect.poll(() => thread.use.keys).toBe(1);
+    await soon(() => thread.use.keys).toBe(1);
   });
 });
