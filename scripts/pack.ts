@@ -4,11 +4,10 @@
  *
  *     npm run pack    build/package/, and build/proofmill-VERSION.tgz made of it
  */
-import { execFile } from "node:child_process";
 import { cp, glob, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join, normalize, relative } from "node:path";
-import { promisify } from "node:util";
+import { join, relative } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
+import { emit, isCode, matching, reach, run, threadModules, toDts, toJs } from "./emitted-code.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -31,25 +30,12 @@ const NOT_COPIED = /released\.json$/;
  */
 const NOT_DEPENDENCIES = ["snarkjs", "circom2", "circomlib"];
 
-const isCode = (path: string): boolean => path.endsWith(".ts");
-
 /** Files that start something: exports, the command, and threads. Paths below the root. */
 async function entries(): Promise<{ readonly public: string[]; readonly all: string[] }> {
   const { exports, bin } = packageJson;
   const exported = await matching(Object.values(exports).filter(isCode));
-  const threads: string[] = [];
-  for (const file of await matching(["{worker,prover,circuits,operator}/**/*.ts"])) {
-    const text = await readFile(join(root, file), "utf8");
-    for (const [, target] of text.matchAll(/\bmoduleUrl\(\s*new URL\("([^"]+)"/g)) {
-      threads.push(join(dirname(file), target as string));
-    }
-  }
+  const threads = await threadModules();
   return { public: exported, all: [...new Set([...exported, ...threads, ...Object.values(bin)])] };
-}
-
-async function matching(patterns: readonly string[]): Promise<string[]> {
-  const found = await Array.fromAsync(glob(patterns.map(normalize), { cwd: root }));
-  return found.filter((path) => !path.endsWith(".d.ts") || patterns.includes(path)).sort();
 }
 
 /**
@@ -75,60 +61,6 @@ export async function stagePackage(dir: string): Promise<void> {
   }
   const manifest = publishedManifest(new Set([...code.packages, ...types.packages]));
   await writeFile(join(dir, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-}
-
-async function emit(dir: string, files: readonly string[]): Promise<void> {
-  const config = `${dir}.tsconfig.json`;
-  const content = {
-    extends: join(root, "tsconfig.package.json"),
-    compilerOptions: {
-      rootDir: root,
-      outDir: dir,
-      // The folder may lie anywhere.
-      typeRoots: [join(root, "node_modules/@types")],
-    },
-    files: files.map((file) => join(root, file)),
-  };
-  await writeFile(config, JSON.stringify(content));
-  try {
-    await run(join(root, "node_modules/.bin/tsc"), ["-p", config]);
-  } finally {
-    await rm(config);
-  }
-}
-
-const toJs = (path: string): string => path.replace(/\.ts$/, ".js");
-const toDts = (path: string): string => path.replace(/\.ts$/, ".d.ts");
-
-/** Names of modules in import, export, dynamic import, require and resolve, then in URLs of threads. */
-const IMPORTED =
-  /(?:\bfrom\s+|\bimport\s*\(?\s*|\bimport\.meta\.resolve\(\s*|\brequire(?:\.resolve)?\(\s*|\bmoduleUrl\(new URL\(\s*)"([^"\n]+)"/g;
-
-/** All emitted files that the given ones lead to, themselves included, and the packages they load. */
-async function reach(dir: string, starts: readonly string[]) {
-  const files = new Set<string>();
-  const packages = new Set<string>();
-  const waiting = [...starts];
-  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-    if (files.has(path)) continue;
-    files.add(path);
-    const isDts = path.endsWith(".d.ts");
-    const text = withoutComments(await readFile(join(dir, path), "utf8"));
-    for (const [, name] of text.matchAll(IMPORTED)) {
-      const specifier = name as string;
-      if (specifier.startsWith(".")) {
-        const target = join(dirname(path), specifier);
-        waiting.push(isDts ? toDts(target) : toJs(target));
-      } else if (!specifier.startsWith("node:")) {
-        packages.add(/^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] as string);
-      }
-    }
-  }
-  return { files, packages };
-}
-
-function withoutComments(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
 }
 
 /** The compiler leaves `.ts` in declarations, where older compilers look for the source itself. */
@@ -179,15 +111,6 @@ function publishedManifest(packages: ReadonlySet<string>) {
 export async function packStaged(dir: string, into: string): Promise<string> {
   await run("npm", ["pack", dir, "--pack-destination", into, "--loglevel", "error"]);
   return join(into, `${packageJson.name}-${packageJson.version}.tgz`);
-}
-
-async function run(command: string, words: readonly string[]): Promise<void> {
-  try {
-    await promisify(execFile)(command, words, { cwd: root });
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-    throw new Error(`${command} failed:\n${stdout}${stderr}`, { cause: error });
-  }
 }
 
 if (import.meta.main) {

@@ -5,8 +5,12 @@ import { openVulkan, type VulkanOptions } from "../../../worker/gpu/vulkan.ts";
 /** Mesa's driver that computes on the processor. */
 export const SOFTWARE = "llvmpipe";
 
+/** A device by name, for a machine with several. */
+const NAMED = process.env.PROOFMILL_TEST_DEVICE;
+
 /** A GPU if there is one, else the software device. */
 export async function openAny(options: VulkanOptions = {}): Promise<GpuDevice> {
+  if (NAMED !== undefined) return openVulkan({ ...options, device: NAMED });
   return openVulkan(options).catch(() => openVulkan({ ...options, device: SOFTWARE }));
 }
 

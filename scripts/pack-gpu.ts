@@ -1,0 +1,162 @@
+/**
+ * Packs everything that the tests and the benchmark of a GPU need into one archive, for a machine that has a
+ * GPU's driver and nothing else: no Node, no compiler, no network, perhaps not even Vulkan's loader.
+ *
+ *     npm run pack:gpu                          build/proofmill-gpu.tar.gz
+ *     tar xzf proofmill-gpu.tar.gz && sh proofmill-gpu/run.sh --out results
+ */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, copyFile, cp, glob, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { promisify } from "node:util";
+import { COMMIT_FILE, describeCommit } from "../bench/machine.ts";
+import { emit, matching, reach, run, threadModules, toJs } from "./emitted-code.ts";
+import { CHECK_NAMES } from "./gpu/expect.ts";
+
+const root = join(import.meta.dirname, "..");
+const exec = promisify(execFile);
+
+/** What the archive may have at most: such machines take files of limited size. */
+export const MOST_ARCHIVE_BYTES = 64 * 2 ** 20;
+
+const PROGRAMS = ["run", "bench", "device-report", "reporter", "suite"].map(
+  (name) => `scripts/gpu/${name}.ts`,
+);
+
+/** A test that comes to this file needs a device. */
+const DEVICE_FIXTURE = "test/worker/gpu/device-fixture.js";
+
+/**
+ * By the names under which they are loaded. Vulkan's loader; what NVIDIA's driver loads although no window is
+ * opened; what Node and those load. Those that the packing machine has come along, and the target's own come first.
+ */
+const LIBRARIES = [
+  "libvulkan.so.1",
+  ...["libX11.so.6", "libXext.so.6", "libxcb.so.1", "libXau.so.6", "libXdmcp.so.6"],
+  ...["libbsd.so.0", "libmd.so.0"],
+  ...["libEGL.so.1", "libGLX.so.0", "libGL.so.1", "libGLdispatch.so.0"],
+  ...["libatomic.so.1", "libstdc++.so.6", "libgcc_s.so.1"],
+];
+const LIBRARY_NEEDED = "libvulkan.so.1";
+
+/**
+ * @param into  a folder; `proofmill-gpu` and `proofmill-gpu.tar.gz` in it are made anew.
+ * @returns the archive's path.
+ * @throws Error if something is missing here, a test uses what `scripts/gpu` has not, or the archive is too large.
+ */
+export async function packGpu(into: string): Promise<string> {
+  const dir = join(into, "proofmill-gpu");
+  const app = join(dir, "app");
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(join(dir, "bin"), { recursive: true });
+  await mkdir(app, { recursive: true });
+  await stageCode(app);
+  await copyLibraries(join(dir, "lib"));
+  await copyNode(join(dir, "bin/node"));
+  await copyFile(join(root, "scripts/gpu/run.sh"), join(dir, "run.sh"));
+  const archive = join(into, "proofmill-gpu.tar.gz");
+  // Owners are nobody's business, and gzip is everywhere.
+  await run("tar", ["-C", into, "--owner=0", "--group=0", "-czf", archive, "proofmill-gpu"]);
+  const { size } = await stat(archive);
+  if (size > MOST_ARCHIVE_BYTES) {
+    throw new Error(`${archive}: got ${size} bytes, expected at most ${MOST_ARCHIVE_BYTES}`);
+  }
+  return archive;
+}
+
+async function stageCode(app: string): Promise<void> {
+  const tests = await matching(["test/worker/**/*.test.ts"]);
+  await emit(app, [...PROGRAMS, ...tests, ...(await threadModules())]);
+  const starts = PROGRAMS.map(toJs);
+  for (const test of tests.map(toJs)) {
+    const { files } = await reach(app, [test]);
+    if (files.has(DEVICE_FIXTURE)) starts.push(test);
+  }
+  const { files, packages } = await reach(app, starts);
+  for await (const path of glob("**/*.{js,d.ts}", { cwd: app })) {
+    if (!files.has(path)) await rm(join(app, path));
+  }
+  for (const path of files) if (path.startsWith("test/")) await expectKnownChecks(app, path);
+  await writeFile(join(app, "package.json"), '{ "type": "module" }\n');
+  await writeFile(join(app, "bench", COMMIT_FILE), JSON.stringify(describeCommit()));
+  for (const name of packages) {
+    if (name === "vitest") await writeSuite(join(app, "node_modules/vitest"));
+    else await copyPackage(name, app);
+  }
+}
+
+/** Tests say `from "vitest"`, which is larger than all the rest. */
+async function writeSuite(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const manifest = { name: "vitest", type: "module", exports: "./index.js" };
+  await writeFile(join(dir, "package.json"), JSON.stringify(manifest));
+  await writeFile(join(dir, "index.js"), 'export * from "../../scripts/gpu/suite.js";\n');
+}
+
+/** A check that is not there would only be noticed on the other machine. */
+async function expectKnownChecks(app: string, path: string): Promise<void> {
+  const text = await readFile(join(app, path), "utf8");
+  for (const [, name] of text.matchAll(
+    /\)\s*\.(?:not\s*\.|resolves\s*\.|rejects\s*\.)?(to[A-Z]\w+)\(/g,
+  )) {
+    if (
+      CHECK_NAMES.includes(name as string) ||
+      !/^to(Be|Equal|Have|Match|Throw|Contain|Strict|Satisfy)/.test(name as string)
+    )
+      continue;
+    throw new Error(
+      `${path}: got ${name}, expected a check of scripts/gpu/expect.ts; add it there`,
+    );
+  }
+}
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+/** A package as it is installed here, with what it depends on; without what is for readers. */
+async function copyPackage(name: string, app: string): Promise<void> {
+  const [from, to] = [join(root, "node_modules", name), join(app, "node_modules", name)];
+  if (existsSync(to) || !existsSync(from)) return;
+  const unread = /\/musl_\w+$|\/doc$|\.(md|map|d\.ts|d\.cts|d\.mts)$/;
+  await cp(from, to, {
+    recursive: true,
+    dereference: true,
+    filter: (path) => !unread.test(path.slice(from.length)),
+  });
+  const manifest = JSON.parse(await readFile(join(from, "package.json"), "utf8")) as Manifest;
+  const needed = { ...manifest.dependencies, ...manifest.optionalDependencies };
+  for (const dependency of Object.keys(needed)) await copyPackage(dependency, app);
+}
+
+async function copyLibraries(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const { stdout } = await exec("/sbin/ldconfig", ["-p"]);
+  const ours = process.arch === "x64" ? "x86-64" : "AArch64";
+  for (const name of LIBRARIES) {
+    const line = stdout
+      .split("\n")
+      .find((text) => text.trim().startsWith(`${name} (`) && text.includes(ours));
+    const path = line?.split(" => ")[1];
+    if (path !== undefined) await copyFile(path, join(dir, name));
+    else if (name === LIBRARY_NEEDED) {
+      throw new Error(`got no ${name} here, expected one to pack; install libvulkan1`);
+    }
+  }
+}
+
+/** The Node that runs this, without symbols where there is a program that takes them out. */
+async function copyNode(path: string): Promise<void> {
+  await exec("strip", ["-o", path, process.execPath]).catch(() => copyFile(process.execPath, path));
+  await chmod(path, 0o755);
+}
+
+if (import.meta.main) {
+  const into = join(root, "build");
+  await mkdir(dirname(into), { recursive: true });
+  const archive = await packGpu(into);
+  const { size } = await stat(archive);
+  console.log(`${relative(root, archive)}: ${(size / 2 ** 20).toFixed(1)} MiB`);
+}
