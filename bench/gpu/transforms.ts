@@ -2,7 +2,12 @@
 import { rootOfUnity } from "../../worker/engines/wasm/quotient.ts";
 import { ELEMENT_BYTES, invert, readLE, SCALAR_FIELD, writeLE } from "../../worker/field.ts";
 import type { GpuBuffer, GpuCommands, GpuKernel } from "../../worker/gpu/device.ts";
-import { passesOf, type TransformOrder, transform } from "../../worker/kernels/spirv/transform.ts";
+import {
+  gridOfPass,
+  passesOf,
+  type TransformOrder,
+  transform,
+} from "../../worker/kernels/spirv/transform.ts";
 import { randomElements } from "./fields.ts";
 import type { TransformTime } from "./result.ts";
 import { type GpuSession, Resident, sample, WrongResult } from "./timing.ts";
@@ -45,7 +50,7 @@ async function timesOf(
   const n = 2 ** log2;
   const times: TransformTime[] = [];
   using resident = new Resident(device);
-  const twiddles = await resident.holding(powersOf(rootOfUnity(n), n / 2));
+  const twiddles = await resident.holding(powersOf(rootOfUnity(n), n / 2 + 1));
   for (const vectors of [1, SIDE_BY_SIDE]) {
     const bytes = vectors * n * ELEMENT_BYTES;
     if (bytes > device.limits.bindingBytes) {
@@ -75,10 +80,10 @@ function recorded(
   twiddles: GpuBuffer,
 ): (commands: GpuCommands) => void {
   return (commands) => {
-    for (const { rows, columns, low } of passesOf(order, log2)) {
-      const groups = [2 ** (log2 - rows - columns), vectors, 1] as const;
+    for (const pass of passesOf(order, log2)) {
+      const push = [log2, pass.rows, pass.columns, pass.low];
       const buffers = [{ buffer: data }, { buffer: twiddles }];
-      commands.dispatch(kernel, buffers, [log2, rows, columns, low], groups);
+      commands.dispatch(kernel, buffers, push, gridOfPass(log2, pass, vectors));
       commands.barrier();
     }
   };
@@ -93,7 +98,7 @@ async function check(
   record: (commands: GpuCommands) => void,
 ): Promise<void> {
   const n = 2 ** log2;
-  const root = rootOfUnity(n);
+  const root = order === "inTime" ? rootOfUnity(n) : invert(rootOfUnity(n), P);
   const place = (i: number) => bitReversed(i, log2);
   const [coefficientAt, valueAt] =
     order === "inFrequency" ? [(i: number) => i, place] : [place, (i: number) => i];

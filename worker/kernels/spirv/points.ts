@@ -1,6 +1,7 @@
 /** Kernels that add points of G1 or G2, each to the sum at its place. */
 
 import type { KernelCode } from "../../gpu/device.ts";
+import { itemNumber } from "./grid.ts";
 import { curveOf, type GroupName } from "./group.ts";
 import { KernelWriter } from "./module.ts";
 
@@ -14,7 +15,8 @@ export type PointsName = "addAffine" | "add" | "double";
  *
  * Buffers: sums, X, Y, ZZ, ZZZ for each; points, x, y for each of "addAffine", as sums for "add", not
  * looked at for "double". Coordinates of 32 B (G1) or 64 B (G2), little-endian, Montgomery form,
- * canonical. A sum with ZZ = 0 is infinity, and so is an affine (0, 0).
+ * canonical. A sum with ZZ = 0 is infinity, and so is an affine (0, 0). Workgroups: `gridOf`
+ * (`grid.ts`) of the count's.
  */
 export function points(name: PointsName, group: GroupName): KernelCode {
   const k = new KernelWriter(`${name} in ${group}`, {
@@ -24,7 +26,7 @@ export function points(name: PointsName, group: GroupName): KernelCode {
   const curve = curveOf(k, group);
   const [sums, others] = [k.buffer("u32x4"), k.buffer("u32x4", "read")];
   return k.main((f) => {
-    const i = f.globalId(0);
+    const i = itemNumber(f, POINTS_GROUP);
     f.if(f.lt(i, f.push("count")), () => {
       const sum = curve.sumOf(f, curve.load(f, sums, i));
       if (name === "addAffine") curve.addAffine(f, sum, curve.loadAffine(f, others, i));

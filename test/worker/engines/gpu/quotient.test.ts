@@ -1,0 +1,170 @@
+import { afterAll, expect, it } from "vitest";
+import { G1, type G1Point } from "../../../../worker/curve.ts";
+import {
+  loadQuotientKey,
+  quotientKeyBytes,
+  quotientScratchBytes,
+} from "../../../../worker/engines/gpu/quotient.ts";
+import {
+  createQuotientKernels,
+  freeQuotientKernels,
+  type QuotientKernels,
+} from "../../../../worker/engines/gpu/quotient-kernels.ts";
+import { planRows } from "../../../../worker/engines/gpu/row-plan.ts";
+import { referenceQuotient } from "../../../../worker/engines/reference.ts";
+import { openWasm } from "../../../../worker/engines/wasm.ts";
+import { readLE, SCALAR_FIELD } from "../../../../worker/field.ts";
+import type { GpuDevice } from "../../../../worker/gpu/device.ts";
+import type { Zkey } from "../../../../worker/zkey.ts";
+import { describeOnDevice } from "../../gpu/describe-on-device.ts";
+import { limitedDevice } from "../../gpu/limited-device.ts";
+import { syntheticZkey } from "../../synthetic-key.ts";
+import { quotientTwin } from "./quotient-twin.ts";
+import { sampleCoefficients, sampleKey, sampleWitness } from "./sample-matrices.ts";
+
+describeOnDevice("worker / engines / gpu / quotient", (open) => {
+  let kernels: QuotientKernels | undefined;
+  const compiled = (device: GpuDevice) => {
+    kernels ??= createQuotientKernels(device);
+    return kernels;
+  };
+  afterAll(() => kernels && freeQuotientKernels(kernels));
+
+  /** The quotients of some witnesses of one key, as one batch. */
+  async function quotients(
+    zkey: Zkey,
+    witnesses: readonly Uint8Array[],
+    device?: GpuDevice,
+  ): Promise<bigint[][]> {
+    const gpu = device ?? (await open());
+    const { domainSize } = zkey;
+    const before = gpu.allocatedBytes;
+    const plan = planRows(zkey, gpu.limits);
+    const key = await loadQuotientKey(gpu, compiled(await open()), plan);
+    expect(gpu.allocatedBytes - before).toBe(quotientKeyBytes(plan, gpu.limits));
+    const proofs = witnesses.length;
+    const scratchBytes = key.scratchBytes(proofs);
+    expect(scratchBytes).toBe(quotientScratchBytes(plan, proofs, gpu.limits));
+    const bytes = Buffer.concat(witnesses);
+    const result = new Uint8Array(proofs * domainSize * 32);
+    // In the middle of larger buffers, whose other bytes shall stay what they are.
+    const room = 2 * gpu.limits.bindingAlignment;
+    const buffers = [bytes.length, scratchBytes, result.length].map((length) =>
+      gpu.createBuffer(length + 2 * room),
+    );
+    for (const buffer of buffers) {
+      await gpu.upload(new Uint8Array(buffer.bytes).fill(0xa5), { buffer });
+    }
+    const [witness, scratch, output] = buffers.map((buffer) => ({
+      buffer,
+      offset: room,
+      bytes: buffer.bytes - 2 * room,
+    })) as [typeof slice, typeof slice, typeof slice];
+    await gpu.upload(bytes, { buffer: witness.buffer, offset: room });
+    await gpu.submit((commands) => key.record(commands, { proofs, witness, scratch, output }));
+    await gpu.download(output, result);
+    for (const buffer of buffers) {
+      const all = new Uint8Array(buffer.bytes);
+      await gpu.download({ buffer }, all);
+      expect(all.subarray(0, room).every((byte) => byte === 0xa5)).toBe(true);
+      expect(all.subarray(-room).every((byte) => byte === 0xa5)).toBe(true);
+      if (buffer === witness.buffer) {
+        expect(bytes.equals(all.subarray(room, room + bytes.length)), "witness").toBe(true);
+      }
+      buffer.free();
+    }
+    key.free();
+    expect(gpu.allocatedBytes).toBe(before);
+    return witnesses.map((_, p) =>
+      Array.from({ length: domainSize }, (_, i) => readLE(result, 32 * (p * domainSize + i))),
+    );
+  }
+  const slice = { buffer: { bytes: 0, free() {} }, offset: 0, bytes: 0 };
+
+  it.each([2, 4, 8, 64])("equals the reference's, domain %i", async (domain) => {
+    const seed = `quotient of ${domain}`;
+    const shape = { domain, nVars: 1 + 2 * domain, entries: 3 * domain };
+    const zkey = sampleKey(shape, seed);
+    for (const kind of ["dense", "bits"] as const) {
+      const witness = sampleWitness(shape.nVars, kind, seed);
+      const expected = referenceQuotient(zkey, witness);
+      expect(quotientTwin(zkey, witness), seed).toEqual(expected);
+      expect(await quotients(zkey, [witness]), `${seed}, ${kind}`).toEqual([expected]);
+    }
+  });
+
+  it.each([9, 10, 12, 13])("equals the twin's with long and empty rows, 2^%i", async (k) => {
+    const seed = `quotient of 2^${k}`;
+    const shape = { domain: 2 ** k, nVars: 700, entries: 2 ** k, longRow: 5000, values: 40 };
+    const zkey = sampleKey(shape, seed);
+    const witnesses = (["dense", "bits", "dense"] as const).map((kind, i) =>
+      sampleWitness(shape.nVars, kind, `${seed} ${i}`),
+    );
+    const expected = witnesses.map((witness) => quotientTwin(zkey, witness));
+    expect(await quotients(zkey, witnesses), seed).toEqual(expected);
+    expect(await quotients(zkey, witnesses.slice(1, 2)), seed).toEqual([expected[1]]);
+  });
+
+  it("is 0 where the matrices are, or one of them", async () => {
+    for (const coefficients of [
+      [],
+      [{ matrix: 1 as const, constraint: 3, signal: 1, value: 5n }],
+      [{ matrix: 0 as const, constraint: 3, signal: 1, value: 0n }],
+    ]) {
+      const zkey = syntheticZkey({ nVars: 2, domainSize: 8, coefficients });
+      const got = await quotients(zkey, [sampleWitness(2, "dense", "zeros")]);
+      expect(got).toEqual([new Array(8).fill(0n)]);
+    }
+  });
+
+  it("is the same where wires, values, slots and vectors are bound in slices", async () => {
+    const gpu = await open();
+    const seed = "slices";
+    const shape = { domain: 64, nVars: 300, entries: 900, longRow: 6000 };
+    const zkey = sampleKey(shape, seed);
+    const witnesses = [0, 1, 2].map((i) => sampleWitness(shape.nVars, "dense", `${seed} ${i}`));
+    const expected = witnesses.map((witness) => quotientTwin(zkey, witness));
+    for (const bindingBytes of [32 * 64, 3 * 32 * 64, 16384]) {
+      for (const bindingAlignment of [64, 256].filter((a) => a >= gpu.limits.bindingAlignment)) {
+        const narrow = limitedDevice(gpu, { bindingBytes, bindingAlignment });
+        const plan = planRows(zkey, narrow.limits);
+        if (bindingBytes === 32 * 64) {
+          const pieces = plan.stages.flat();
+          const firsts = (of: (piece: (typeof pieces)[number]) => object | string) =>
+            new Set(pieces.map((piece) => JSON.stringify(of(piece)))).size;
+          expect(firsts(({ source }) => source)).toBeGreaterThan(100);
+          expect(firsts(({ target }) => target)).toBeGreaterThan(5);
+        }
+        const got = await quotients(zkey, witnesses, narrow);
+        expect(got, `${seed}: ${bindingBytes}, ${bindingAlignment}`).toEqual(expected);
+      }
+    }
+  });
+
+  it("gives the sum that the engine of WebAssembly gives", async () => {
+    const seed = "beside WebAssembly";
+    const domainSize = 2 ** 10;
+    const shape = { domain: domainSize, nVars: 500, entries: 4000, longRow: 3000, values: 10 };
+    const h: G1Point[] = [];
+    while (h.length < domainSize) h.push(G1.add(h.at(-1) ?? G1.infinity, G1.generator));
+    const coefficients = sampleCoefficients(shape, seed);
+    const zkey = syntheticZkey({ nVars: shape.nVars, domainSize, coefficients, h });
+    const witness = sampleWitness(shape.nVars, "dense", seed);
+    const [values] = await quotients(zkey, [witness]);
+    const engine = await openWasm();
+    const key = await engine.loadKey(zkey);
+    const run = key.begin(witness);
+    const { g1 } = await run.sums({ g1: [[{ section: "h" }]], g2: [] }, () => undefined);
+    await run.end();
+    key.release();
+    await engine.close();
+    const scalar = (values as bigint[]).reduce((sum, x, i) => sum + x * BigInt(i + 1), 0n);
+    expect(g1[0], seed).toEqual(G1.multiply(G1.generator, scalar % SCALAR_FIELD));
+  });
+
+  it("refuses a domain that a binding does not take", async () => {
+    const gpu = limitedDevice(await open(), { bindingBytes: 1024, bindingAlignment: 256 });
+    const zkey = syntheticZkey({ nVars: 2, domainSize: 64 });
+    expect(() => planRows(zkey, gpu.limits)).toThrow(/domain of 64, expected at most 32/);
+  });
+});
