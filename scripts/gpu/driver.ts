@@ -6,8 +6,8 @@ import { existsSync, globSync } from "node:fs";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 
-/** Loads a library by name or fails. */
-export type Load = (name: string) => unknown;
+/** Whether this machine has a library of that name, with all that it needs. */
+export type IsLoadable = (name: string) => boolean;
 
 export interface DriverSetup {
   /** Libraries that this machine has not and that are taken from those that came along. */
@@ -46,7 +46,7 @@ const NVIDIA_DEVICE = "/dev/nvidiactl";
  * @param folder     where files for this run may be written.
  */
 export async function setUpDriver(
-  load: Load,
+  isThere: IsLoadable,
   libraries: string,
   folder: string,
   environment: NodeJS.ProcessEnv = process.env,
@@ -55,7 +55,7 @@ export async function setUpDriver(
   await mkdir(lent, { recursive: true });
   const borrowed: string[] = [];
   for (const name of (await readdir(libraries)).sort()) {
-    if (canLoad(load, name)) continue;
+    if (isThere(name)) continue;
     await symlink(join(libraries, name), join(lent, name)).catch(() => {});
     borrowed.push(name);
   }
@@ -99,14 +99,15 @@ async function missingDriver(
   return path;
 }
 
-function canLoad(load: Load, name: string): boolean {
+/** Node loads any library, and then refuses it because it is no module of Node's. */
+export const isLoadable: IsLoadable = (name) => {
   try {
-    load(name);
+    process.dlopen({ exports: {} }, name);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return !/cannot open shared object/.test((error as Error).message);
   }
-}
+};
 
 function listOf(path: string | undefined): string[] {
   return (path ?? "").split(delimiter).filter((part) => part !== "");

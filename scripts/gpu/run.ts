@@ -13,9 +13,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { load } from "koffi";
 import { describeCommit, describeMachine } from "../../bench/machine.ts";
-import { setUpDriver } from "./driver.ts";
+import { isLoadable, setUpDriver } from "./driver.ts";
 import type { Conformance } from "./reporter.ts";
 
 const app = join(import.meta.dirname, "../..");
@@ -61,7 +60,7 @@ async function main(): Promise<number> {
   await mkdir(out, { recursive: true });
   const folder = await mkdtemp(join(tmpdir(), "proofmill-gpu-"));
   try {
-    const { environment, ...driver } = await setUpDriver(load, join(app, "../lib"), folder);
+    const { environment, ...driver } = await setUpDriver(isLoadable, join(app, "../lib"), folder);
     const variables = {
       ...process.env,
       ...environment,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseGpuResult } from "../../bench/gpu/result.ts";
-import { setUpDriver } from "../../scripts/gpu/driver.ts";
+import { isLoadable, setUpDriver } from "../../scripts/gpu/driver.ts";
 import { CHECK_NAMES, expect as packed } from "../../scripts/gpu/expect.ts";
 import type { Conformance } from "../../scripts/gpu/reporter.ts";
 import { MOST_ARCHIVE_BYTES, packGpu } from "../../scripts/pack-gpu.ts";
@@ -142,12 +142,15 @@ describe("scripts / gpu / driver", () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  const load = (name: string) => {
-    if (name === "libgone.so.1") throw new Error("cannot open shared object file");
-  };
+  const isThere = (name: string) => name !== "libgone.so.1";
+
+  it("tells a library that is there from one that is not", () => {
+    expect(isLoadable("libc.so.6")).toBe(true);
+    expect(isLoadable("libgone.so.1")).toBe(false);
+  });
 
   it("lends only the libraries that the machine lacks, before its own paths", async () => {
-    const setup = await setUpDriver(load, join(folder, "lib"), join(folder, "run"), {
+    const setup = await setUpDriver(isThere, join(folder, "lib"), join(folder, "run"), {
       LD_LIBRARY_PATH: "/elsewhere",
     });
     expect(setup.borrowed).toEqual(["libgone.so.1"]);
@@ -157,7 +160,7 @@ describe("scripts / gpu / driver", () => {
   });
 
   it("changes nothing where nothing is missing", async () => {
-    const setup = await setUpDriver(() => {}, join(folder, "lib"), join(folder, "whole"), {
+    const setup = await setUpDriver(() => true, join(folder, "lib"), join(folder, "whole"), {
       VK_DRIVER_FILES: "/given.json",
     });
     expect(setup).toMatchObject({ borrowed: [], environment: {} });
