@@ -13,9 +13,9 @@ function countOn(bytes32 state, uint64 step) pure returns (bytes32) {
 /// @dev `preState` is the state itself; a claim is decided when the test says so.
 contract CountingGame is InteractiveFraudProof {
     mapping(uint64 rootId => address defender) public defenders;
-    mapping(uint64 rootId => bool) public decided;
+    mapping(uint64 rootId => bool isDecided) public decided;
     mapping(uint64 challengeId => uint256 times) public settled;
-    mapping(uint64 challengeId => bool) public challengerWon;
+    mapping(uint64 challengeId => bool won) public challengerWon;
 
     error Decided(uint64 rootId);
     error OtherState(bytes32 got, bytes32 expected);

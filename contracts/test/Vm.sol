@@ -9,6 +9,7 @@ interface Vm {
     function chainId(uint256 newChainId) external;
     function deal(address account, uint256 newBalance) external;
     function expectRevert(bytes calldata revertData) external;
+    function getNonce(address account) external view returns (uint64);
     function prank(address msgSender) external;
     function warp(uint256 newTimestamp) external;
 }
