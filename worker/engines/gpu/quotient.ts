@@ -30,24 +30,24 @@ export interface QuotientRun {
   /** proofs x nVars x 32 B, canonical. */
   readonly witness: GpuSlice;
   /**
-   * `quotientScratchBytes`. Holds what derives from the witness afterwards: whoever ends the run
-   * clears it.
+   * As `quotientScratchBytes` has it, in any buffers. Holds what derives from the witness afterwards:
+   * whoever ends the run clears it.
    */
-  readonly scratch: GpuSlice;
+  readonly scratch: readonly GpuSlice[];
   /** proofs x domain x 32 B: the quotient's values, canonical. To be cleared as well. */
   readonly output: GpuSlice;
 }
 
 type Plan = Pick<RowPlan, "domain" | "nVars" | "slots" | "stages" | "sliceElements">;
 
-/** Device memory of a run beside the witness and the output: b, c and the partial sums. */
+/** Device memory of a run beside the witness and the output: bytes of each of its vectors. */
 export function quotientScratchBytes(
   { domain, slots }: Pick<RowPlan, "domain" | "slots">,
   proofs: number,
-  limits: WindowLimits,
-): number {
-  const vectors = alignedUp(proofs * domain * ELEMENT_BYTES, limits);
-  return 2 * vectors + alignedUp(proofs * slots * ELEMENT_BYTES, limits);
+): number[] {
+  const vector = proofs * domain * ELEMENT_BYTES;
+  // b, c, and the partial sums.
+  return [vector, vector, ...(slots > 0 ? [proofs * slots * ELEMENT_BYTES] : [])];
 }
 
 /** Bytes of the key's buffers, none of them 0. */
@@ -132,8 +132,8 @@ export class QuotientKey {
   }
 
   /** As `quotientScratchBytes`. */
-  scratchBytes(proofs: number): number {
-    return quotientScratchBytes(this.plan, proofs, this.#limits);
+  scratchBytes(proofs: number): number[] {
+    return quotientScratchBytes(this.plan, proofs);
   }
 
   /** Nothing that was submitted may still use the key. Idempotent. */
@@ -143,27 +143,18 @@ export class QuotientKey {
 
   /** Writes down all work of a run; what comes after needs a barrier before it. */
   record(commands: GpuCommands, run: QuotientRun): void {
-    const { domain, stages, slots } = this.plan;
-    const bytes = run.proofs * domain * ELEMENT_BYTES;
-    const part = (slice: GpuSlice, offset: number, length: number): GpuSlice => ({
-      buffer: slice.buffer,
-      offset: (slice.offset ?? 0) + offset,
-      bytes: length,
-    });
-    const a = part(run.output, 0, bytes);
-    const b = part(run.scratch, 0, bytes);
-    const c = part(run.scratch, alignedUp(bytes, this.#limits), bytes);
-    const partials = part(
-      run.scratch,
-      2 * alignedUp(bytes, this.#limits),
-      run.proofs * slots * ELEMENT_BYTES,
-    );
+    const { domain, stages } = this.plan;
+    const vectorBytes = run.proofs * domain * ELEMENT_BYTES;
+    const [a, b, c] = [run.output, ...run.scratch].map((slice) => ({
+      ...slice,
+      bytes: vectorBytes,
+    })) as [GpuSlice, GpuSlice, GpuSlice];
     // Rows without an entry, which no task stores.
     commands.clear(a);
     commands.clear(b);
     commands.barrier();
     for (const stage of stages) {
-      for (const piece of stage) this.#sum(commands, piece, run, [a, b], partials);
+      for (const piece of stage) this.#sum(commands, piece, run, [a, b]);
       commands.barrier();
     }
     this.#elementwise(commands, "multiply", [a, b, c], run.proofs);
@@ -175,10 +166,10 @@ export class QuotientKey {
   #sum(
     commands: GpuCommands,
     piece: Piece,
-    { proofs, witness }: QuotientRun,
+    { proofs, witness, scratch }: QuotientRun,
     rows: readonly GpuSlice[],
-    partials: GpuSlice,
   ): void {
+    const partials = scratch[2] as GpuSlice;
     const { domain, nVars, slots, sliceElements } = this.plan;
     const { matrix, tasks, source, target } = piece;
     const isFirst = "entries" in source;
