@@ -12,13 +12,9 @@
 import { ELEMENT_BYTES } from "../../field.ts";
 import { gpuError } from "../../gpu/failure.ts";
 import { ENTRY_WORDS, TASK_WORDS } from "../../kernels/spirv/rows.ts";
-import { COEFFICIENT_BYTES, type Zkey } from "../../zkey.ts";
-import { ValueTable } from "../value-table.ts";
+import { distinctValues, forEachEntry, type Matrices } from "./key-entries.ts";
 import { type Matrix, planStage, type Rows, type Stage, TASK_TERMS } from "./row-stage.ts";
 import { itemsPerWindow, type WindowLimits } from "./window.ts";
-
-/** The part of a key that the quotient depends on. */
-export type Matrices = Pick<Zkey, "coefficients" | "domainSize" | "nVars">;
 
 /** Tasks for one dispatch. Their indices count from the beginnings of the slices that it binds. */
 export interface Piece {
@@ -119,37 +115,6 @@ class Slices {
   firstValue(slice: number): number {
     return (slice % this.#ofValues) * this.#elements;
   }
-}
-
-/** 32-bit words of a key's entry: matrix, row, wire, then the value. */
-const KEY_WORDS = COEFFICIENT_BYTES / 4;
-const VALUE_WORD = 3;
-/** Entries that are copied at a time where the key's bytes do not lie at a multiple of 4. */
-const BLOCK_ENTRIES = 2 ** 14;
-
-type Visit = (words: Uint32Array, at: number, index: number) => void;
-
-/** Calls `visit` for each entry with words that it is in, where in them, and its number. */
-function forEachEntry({ coefficients }: Matrices, visit: Visit): void {
-  const isAligned = coefficients.byteOffset % 4 === 0;
-  const blockBytes = isAligned ? coefficients.length : BLOCK_ENTRIES * COEFFICIENT_BYTES;
-  for (let start = 0, index = 0; start < coefficients.length; start += blockBytes) {
-    const part = coefficients.subarray(start, start + blockBytes);
-    const block = isAligned ? part : new Uint8Array(part);
-    const words = new Uint32Array(block.buffer, block.byteOffset, block.length / 4);
-    for (let at = 0; at < words.length; at += KEY_WORDS) visit(words, at, index++);
-  }
-}
-
-/** `numbers` are those of the entries' values. */
-function distinctValues(key: Matrices): { values: Uint8Array; numbers: Uint32Array } {
-  const count = key.coefficients.length / COEFFICIENT_BYTES;
-  const table = new ValueTable(count);
-  const numbers = new Uint32Array(count);
-  forEachEntry(key, (words, at, i) => {
-    numbers[i] = table.indexOf(words, at + VALUE_WORD);
-  });
-  return { values: table.bytes, numbers };
 }
 
 /** Which row of which matrix, in which slice. */

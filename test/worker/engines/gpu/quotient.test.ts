@@ -1,7 +1,7 @@
 import { afterAll, expect, it } from "vitest";
 import { G1, type G1Point } from "../../../../worker/curve.ts";
 import {
-  loadQuotientKey,
+  QuotientKey,
   quotientKeyBytes,
   quotientScratchBytes,
 } from "../../../../worker/engines/gpu/quotient.ts";
@@ -40,7 +40,7 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
     const { domainSize } = zkey;
     const before = gpu.allocatedBytes;
     const plan = planRows(zkey, gpu.limits);
-    const key = await loadQuotientKey(gpu, compiled(await open()), plan);
+    const key = await QuotientKey.load(gpu, compiled(await open()), plan);
     expect(gpu.allocatedBytes - before).toBe(quotientKeyBytes(plan, gpu.limits));
     const proofs = witnesses.length;
     const scratchBytes = key.scratchBytes(proofs);
