@@ -58,9 +58,12 @@ export interface SumTime {
   readonly log2: number;
   /** Sums side by side. */
   readonly sums: number;
-  /** Multiplications in Fq of all of them, counted. */
+  /** Multiplications in Fq of all of them, counted: as if no digit were 0. */
   readonly multiplications: number;
+  /** On the device. */
   readonly samplesMs: readonly number[];
+  /** Fetching what the device leaves, and the rest on one thread of the processor. */
+  readonly tailMs: readonly number[];
 }
 
 export type ProofEngine = "vulkan" | "wasm";
@@ -207,6 +210,7 @@ const RESULT: Form = {
           sums: "number",
           multiplications: "number",
           samplesMs: NUMBERS,
+          tailMs: NUMBERS,
         },
       },
     },

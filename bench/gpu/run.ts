@@ -4,6 +4,7 @@ import { openVulkan } from "../../worker/gpu/vulkan.ts";
 import type { OnProgress } from "../fixtures/fixture.ts";
 import { describeCommit, describeMachine } from "../machine.ts";
 import { measureFields } from "./fields.ts";
+import { measureMsm } from "./msm.ts";
 import type { GpuMeasure, GpuOptions } from "./options.ts";
 import { measurePoints } from "./points.ts";
 import { type DeviceFacts, type GpuBenchResult, SOFTWARE_WARNING } from "./result.ts";
@@ -60,7 +61,7 @@ export async function runGpuBench(
 async function measured(
   session: GpuSession,
   measure: GpuMeasure,
-  { invocations, transforms }: GpuOptions,
+  { invocations, transforms, msm }: GpuOptions,
 ): Promise<Part> {
   switch (measure) {
     case "fields":
@@ -69,6 +70,8 @@ async function measured(
       return { points: await measurePoints(session, invocations) };
     case "transforms":
       return { transforms: await measureTransforms(session, transforms) };
+    case "msm":
+      return { msm: await measureMsm(session, msm) };
     default:
       session.miss(measure, "this version has no such engine yet");
       return {};

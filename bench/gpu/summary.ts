@@ -96,10 +96,11 @@ function msmTable(result: GpuBenchResult): string {
     `2^${row.log2} in ${row.group.toUpperCase()}${row.sums === 1 ? "" : `, ${row.sums} side by side`}`,
     shortNumber(minimum(row.samplesMs)),
     shortNumber(median(row.samplesMs)),
+    shortNumber(median(row.tailMs)),
     shortNumber(row.multiplications / 1e6),
     share((1000 * row.multiplications) / median(row.samplesMs), bestRate(result, "Fq")),
   ]);
-  const header = ["", "min ms", "median ms", "M mul, counted", "of the mul rate"];
+  const header = ["", "min ms", "median ms", "tail ms", "M mul, counted", "of the mul rate"];
   return titled(result, "Sums of points", header, rows);
 }
 

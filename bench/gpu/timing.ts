@@ -25,13 +25,17 @@ export async function timeSubmission(
 }
 
 /** Microseconds are enough. */
+export function rounded(ms: number): number {
+  return Math.round(1000 * ms) / 1000;
+}
+
 export async function sample(
   { device, rounds }: GpuSession,
   record: (commands: GpuCommands) => void,
 ): Promise<number[]> {
   const samplesMs: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    samplesMs.push(Math.round(1000 * (await timeSubmission(device, record))) / 1000);
+    samplesMs.push(rounded(await timeSubmission(device, record)));
   }
   return samplesMs;
 }

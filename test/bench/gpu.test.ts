@@ -82,7 +82,7 @@ describe("bench / gpu / summary", () => {
     expect(text).toMatch(/Fq, 2 chains each +2\^18 +52\.4 +10,000\n/);
     expect(text).toMatch(/G1, affine +2\^18 +52\.4 +500 +50\.0 %/);
     expect(text).toMatch(/2\^20, inTime, 8 side by side +16\.0 +16\.0 +2\.00 +52\.4 %/);
-    expect(text).toMatch(/2\^20 in G1 +20\.0 +20\.0 +100 +50\.0 %/);
+    expect(text).toMatch(/2\^20 in G1 +20\.0 +20\.0 +2\.00 +100 +50\.0 %/);
     expect(text).toMatch(/dense-17, vulkan \(Made-up GPU\) +20\.0 +20\.0 +10\.0 +500 +250/);
     expect(text).toMatch(/dense-17, vulkan, 16 in flight +82\.0 +10\.0/);
     expect(text.toLowerCase()).not.toContain("software");
@@ -112,7 +112,7 @@ describe.skipIf(whyNoDevice !== undefined)(`bench / gpu / run (${whyNoDevice ?? 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "proofmill-gpu-bench-"));
     const words = ["--quick", "--device", SOFTWARE, "--rounds", "1", "--transforms", "4,10"];
-    const options = parse(...words, "--measure", "fields,points,transforms");
+    const options = parse(...words, "--msm", "6", "--measure", "fields,points,transforms,msm");
     result = await runGpuBench(
       { ...options, invocations: [6, 8], fillMs: 1 },
       "npm run bench -- --engine vulkan",
@@ -144,12 +144,18 @@ describe.skipIf(whyNoDevice !== undefined)(`bench / gpu / run (${whyNoDevice ?? 
         [10, 8],
       ],
     ]);
+    expect(result.msm.map(({ group, log2, sums }) => [group, log2, sums])).toEqual([
+      ["g1", 6, 1],
+      ["g1", 6, 8],
+      ["g2", 6, 1],
+      ["g2", 6, 8],
+    ]);
     for (const rate of result.fields) expect(productsPerSecond(rate)).toBeGreaterThan(0);
     expect(bestRate(result, "Fr")).toBeGreaterThan(0);
   });
 
   it("keeps what is known after every measurement, in a form that is read again", async () => {
-    expect(kept.map(({ isComplete }) => isComplete)).toEqual([false, false, false, true]);
+    expect(kept.map(({ isComplete }) => isComplete)).toEqual([false, false, false, false, true]);
     expect(kept[0]?.transforms).toEqual([]);
     const text = await readFile(join(folder, "latest.json"), "utf8");
     expect(parseGpuResult(JSON.parse(text))).toEqual(result);

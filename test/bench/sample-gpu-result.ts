@@ -51,7 +51,16 @@ export function sampleGpuResult(change: Partial<GpuBenchResult> = {}): GpuBenchR
         samplesMs: [16],
       },
     ],
-    msm: [{ group: "g1", log2: 20, sums: 1, multiplications: 100e6, samplesMs: [20, 20, 25] }],
+    msm: [
+      {
+        group: "g1",
+        log2: 20,
+        sums: 1,
+        multiplications: 100e6,
+        samplesMs: [20, 20, 25],
+        tailMs: [2],
+      },
+    ],
     proofs: [
       {
         fixture: "dense-17",
