@@ -7,9 +7,9 @@ pragma solidity 0.8.37;
 /// under an address of their own: theirs plus a constant. An account with a key is the same everywhere.
 library AddressAlias {
     uint160 private constant OFFSET = uint160(0x1111000000000000000000000000000000001111);
-    /// @dev Code of an account with a key that runs another contract's code (EIP-7702) is this and an address.
+    /// @dev An account with a key that runs another contract's code (EIP-7702) has this and an address for its own. No
+    /// contract's code can begin with the byte 0xef (EIP-3541).
     bytes3 private constant DELEGATION = 0xef0100;
-    uint256 private constant DELEGATION_BYTES = 23;
 
     /// @notice Who an L1 sender is in another domain.
     /// @dev By its code, not by tx.origin: a delegated account called by somebody else is still itself. A contract has
@@ -19,9 +19,7 @@ library AddressAlias {
     /// @return authority The sender, or its alias if it is a contract.
     function authorityOf(address sender) internal view returns (address authority) {
         bytes memory code = sender.code;
-        if (code.length == 0) return sender;
-        if (code.length == DELEGATION_BYTES && bytes3(code) == DELEGATION) return sender;
-        return alias_(sender);
+        return code.length == 0 || bytes3(code) == DELEGATION ? sender : alias_(sender);
     }
 
     /// @notice Alias of a contract.
