@@ -186,6 +186,60 @@ export function conformance({ open, isFast }: EngineUnderTest): void {
     );
   });
 
+  describe("sums over thousands of points", () => {
+    /** More than any workgroup, tile or chunk, and of no round number. */
+    const COUNT = 2 ** 12 + 13;
+    /** Discrete logarithms of the points that there are, with opposite pairs and infinity. */
+    const LOGARITHMS = [1n, R - 1n, 2n, R - 2n, 5n, 0n, 77n, R >> 1n, 3n ** 100n % R, R - 5n];
+    const [inG1, inG2] = [LOGARITHMS.map(g1), LOGARITHMS.map(g2)];
+    /** Powers of a number: the same each time, and as dense as random ones. */
+    const powers = [R >> 2n];
+    while (powers.length < COUNT) powers.push(mod((powers.at(-1) as bigint) * (R / 7n), R));
+    const dense = (i: number) => powers[i] as bigint;
+    const scalarsOf: Record<string, (i: number) => bigint> = {
+      dense,
+      "zeros and ones": (i) => BigInt(((i * 7) % 3) & 1),
+      "mostly zeros and ones": (i) => (i % 50 === 3 ? dense(i) : BigInt(i & 1)),
+      "all one": () => 1n,
+      "all the same, with every window full": () => R - 1n,
+      "powers of two and their neighbours": (i) => mod(2n ** BigInt(i % 254) - BigInt(i % 3), R),
+    };
+
+    for (const [name, scalarOf] of Object.entries(scalarsOf)) {
+      it.runIf(isFast)(`equals the sum of products: scalars ${name}`, async () => {
+        const places = Array.from({ length: COUNT }, (_, i) => (i * i + (i >> 3)) % 10);
+        const scalars = places.map((_, i) => scalarOf(i));
+        const key = {
+          nVars: COUNT,
+          a: places.map((k) => inG1[k] as G1Point),
+          b2: places.map((k) => inG2[k] as G2Point),
+        };
+        const expected = dot(
+          places.map((k) => LOGARITHMS[k] as bigint),
+          scalars,
+        );
+        await withRun(key, scalars, async (run) => {
+          expect(await sumG1(run, [{ section: "a" }], nothing)).toEqual(g1(expected));
+          expect(await sumG2(run, [{ section: "b2" }], nothing)).toEqual(g2(expected));
+        });
+      });
+    }
+
+    it.runIf(isFast)("adds one point thousands of times, and cancels it", async () => {
+      const key = {
+        nVars: COUNT,
+        a: new Array<G1Point>(COUNT).fill(inG1[4] as G1Point),
+        b2: Array.from({ length: COUNT - 1 }, (_, i) => inG2[i & 1] as G2Point),
+      };
+      await withRun(key, new Array<bigint>(COUNT).fill(12345n), async (run) => {
+        expect(await sumG1(run, [{ section: "a" }], nothing)).toEqual(
+          g1(5n * 12345n * BigInt(COUNT)),
+        );
+        expect(await sumG2(run, [{ section: "b2" }], nothing)).toEqual(G2.infinity);
+      });
+    });
+  });
+
   describe("quotient", () => {
     const coefficient = (nVars: number, domainSize: number): fc.Arbitrary<Coefficient> =>
       fc.record({

@@ -21,13 +21,13 @@ import { ProofVerifier } from "../proof-verifier.ts";
 import type { VerificationKey } from "../verification-key.ts";
 import type { Zkey } from "../zkey.ts";
 import { referenceQuotient } from "./reference.ts";
+import { selfTest } from "./self-test.ts";
 import { proofArenaOf, SCALE_ELEMENTS, Slot, slotBytesOf } from "./wasm/arena.ts";
 import { type ChosenKernels, chooseKernels, type KernelOptions, pathOf } from "./wasm/choice.ts";
 import type { CompiledKernels } from "./wasm/kernels.ts";
 import { type SharedKey, writeKey } from "./wasm/key.ts";
 import { planOf, type Terms } from "./wasm/msm.ts";
 import { Participant, type SumTask, termCount, writePieces } from "./wasm/pieces.ts";
-import { selfTest } from "./wasm/self-test.ts";
 
 export interface WasmOptions extends KernelOptions {
   /** Number of this thread among those that share keys; each has its own part of their memory. */

@@ -3,11 +3,11 @@
  * known and transform values that bigints have transformed. A compiler that gets one instruction
  * wrong, or a processor that is not what it says, shows here and not in a refused proof.
  */
-import { G1, type G1Point, G2, type G2Point } from "../../curve.ts";
-import type { Engine } from "../../engine.ts";
-import { BASE_FIELD, mod, SCALAR_FIELD, writeLE } from "../../field.ts";
-import { COEFFICIENT_BYTES, G1_BYTES, G2_BYTES, type Zkey } from "../../zkey.ts";
-import { referenceQuotient } from "../reference.ts";
+import { G1, type G1Point, G2, type G2Point } from "../curve.ts";
+import type { Engine } from "../engine.ts";
+import { BASE_FIELD, mod, SCALAR_FIELD, writeLE } from "../field.ts";
+import { COEFFICIENT_BYTES, G1_BYTES, G2_BYTES, type Zkey } from "../zkey.ts";
+import { referenceQuotient } from "./reference.ts";
 
 /** Wires and domain of the test's key: enough for whole quads, odd rests and several layers. */
 const WIRES = 37;
