@@ -6,10 +6,11 @@ import type { Proof } from "../../proof.ts";
 import { ProofVerifier } from "../../proof-verifier.ts";
 import type { VerificationKey } from "../../verification-key.ts";
 import type { Zkey } from "../../zkey.ts";
-import { DeviceKey, type SectionName, type SectionSums } from "./device-key.ts";
+import { DeviceKey, type DeviceSums, type SectionName, wipeSums } from "./device-key.ts";
 import { Kernels } from "./kernels.ts";
 import { type Group, Line } from "./line.ts";
 import { GpuRun } from "./run.ts";
+import { Scratch } from "./scratch.ts";
 
 /** What an engine on a device does and holds, for metrics. */
 export interface GpuUse {
@@ -24,6 +25,7 @@ export class GpuEngine implements Engine {
   readonly name: string;
   readonly device: GpuDevice;
   readonly #kernels: Kernels;
+  readonly #scratch: Scratch;
   readonly #line = new Line();
   readonly #tower = Tower.open();
   readonly #verifier = new ProofVerifier(this.#tower);
@@ -34,12 +36,14 @@ export class GpuEngine implements Engine {
    *
    * @param name    for people, such as "vulkan".
    * @param device  the engine's from now on.
+   * @param kernels  of the device, if they were compiled before.
    * @throws WorkError ENGINE_UNAVAILABLE; the device is then still the caller's.
    */
-  constructor(name: string, device: GpuDevice) {
+  constructor(name: string, device: GpuDevice, kernels = new Kernels(device)) {
     this.name = `${name} (${device.name})`;
     this.device = device;
-    this.#kernels = new Kernels(device);
+    this.#kernels = kernels;
+    this.#scratch = new Scratch(device);
   }
 
   get use(): GpuUse {
@@ -48,7 +52,8 @@ export class GpuEngine implements Engine {
 
   /** @throws WorkError ENGINE_UNAVAILABLE, with `detail.gpu` "memory" if the key does not fit. */
   async loadKey(zkey: Zkey): Promise<ResidentKey> {
-    const key = await DeviceKey.load(this.device, this.#kernels, zkey);
+    const home = { device: this.device, kernels: this.#kernels, scratch: this.#scratch };
+    const key = await DeviceKey.load(home, zkey);
     return new GpuKey(key, this.#line, this.#tower);
   }
 
@@ -67,7 +72,7 @@ class GpuKey implements ResidentKey {
   readonly #key: DeviceKey;
   readonly #line: Line;
   readonly #tower: Tower;
-  readonly #groups = new Map<string, Group<Uint8Array, SectionSums>>();
+  readonly #groups = new Map<string, Group<Uint8Array, DeviceSums>>();
   #openRuns = 0;
 
   constructor(key: DeviceKey, line: Line, tower: Tower) {
@@ -92,12 +97,13 @@ class GpuKey implements ResidentKey {
     this.#key.free();
   }
 
-  #groupOf(sections: readonly SectionName[]): Group<Uint8Array, SectionSums> {
+  #groupOf(sections: readonly SectionName[]): Group<Uint8Array, DeviceSums> {
     const name = sections.join();
     const group = this.#groups.get(name) ?? {
       batchMax: () => this.#key.batchMax(sections),
       work: (witnesses: readonly Uint8Array[], onProgress: (done: number) => void) =>
         this.#key.sums(witnesses, sections, onProgress),
+      discard: wipeSums,
     };
     this.#groups.set(name, group);
     return group;

@@ -10,6 +10,8 @@ export interface Group<Job, Result> {
   batchMax(): number;
   /** As many results as jobs, in the same order. */
   work(jobs: readonly Job[], onProgress: (done: number) => void): Promise<readonly Result[]>;
+  /** Called with a result that nobody waits for any more. */
+  discard(result: Result): void;
 }
 
 interface Waiting {
@@ -51,7 +53,8 @@ export class Line {
         onProgress,
         resolve: (value) => {
           leave();
-          resolve(value as Result);
+          if (signal.aborted) group.discard(value as Result);
+          else resolve(value as Result);
         },
         reject: (error) => {
           leave();

@@ -2,10 +2,12 @@
 import type { G1Point, G2Point } from "../../curve.ts";
 import type { Checkpoint, G1Term, G2Term, ProofRun, SumRequest, Sums } from "../../engine.ts";
 import type { Tower } from "../../kernels/tower.ts";
-import { SECTIONS, type SectionName, type SectionSums } from "./device-key.ts";
+import { type DeviceSums, pointsOf, SECTIONS, type SectionName, wipeSums } from "./device-key.ts";
 
 /** How often a run looks whether to stop while it waits for the device, in milliseconds. */
 const LOOK_MS = 50;
+
+type Points = ReturnType<typeof pointsOf>;
 
 /** Sums of sections, when their turn has come. */
 export type Device = (
@@ -13,7 +15,7 @@ export type Device = (
   sections: readonly SectionName[],
   signal: AbortSignal,
   onProgress: (done: number) => void,
-) => { readonly result: Promise<SectionSums>; readonly left: Promise<void> };
+) => { readonly result: Promise<DeviceSums>; readonly left: Promise<void> };
 
 export class GpuRun implements ProofRun {
   readonly #witness: Uint8Array;
@@ -55,7 +57,7 @@ export class GpuRun implements ProofRun {
   }
 
   /** Looks at the checkpoint while it waits, and lets its error through. */
-  async #ask(sections: readonly SectionName[], checkpoint: Checkpoint): Promise<SectionSums> {
+  async #ask(sections: readonly SectionName[], checkpoint: Checkpoint): Promise<Points> {
     const stop = new AbortController();
     let done = 0;
     const timer = setInterval(() => {
@@ -71,7 +73,12 @@ export class GpuRun implements ProofRun {
         done = part;
       });
       this.#left = left;
-      return await result;
+      const sums = await result;
+      try {
+        return pointsOf(sums, this.#tower);
+      } finally {
+        wipeSums(sums);
+      }
     } finally {
       clearInterval(timer);
     }
@@ -80,7 +87,7 @@ export class GpuRun implements ProofRun {
 
 function termsOf<Point>(
   terms: readonly (G1Term | G2Term)[],
-  sums: SectionSums,
+  sums: Points,
 ): { point: Point; factor: bigint }[] {
   return terms.map((term) => {
     const point = "point" in term ? term.point : sums[term.section];

@@ -1,73 +1,52 @@
-/** Devices that have less than the machine's, or fail at a chosen moment. */
-import type { GpuDevice, GpuLimits } from "../../../../worker/gpu/device.ts";
+/** A device that has less memory than the machine's, fails at a chosen moment, or shows what it holds. */
+import type { GpuBuffer, GpuDevice } from "../../../../worker/gpu/device.ts";
 import { type GpuFailure, gpuError } from "../../../../worker/gpu/failure.ts";
 
 export interface Alteration {
-  /** Lower limits. A slice that is bound to a kernel and is larger fails the dispatch. */
-  readonly limits?: Partial<GpuLimits>;
-  /** Bytes of all buffers together. */
-  readonly memoryBytes?: number;
-  /** Asked before each submission: what to fail with instead, if with anything. */
+  /** Asked before each submission: what to fail with from then on, if with anything. */
   readonly fault?: () => GpuFailure | undefined;
+  /** Of all buffers together; `isHonest`: the heaps say so, too. */
+  readonly memory?: { readonly bytes: number; readonly isHonest: boolean };
 }
 
-/** The same device under other conditions; closing it closes the device. */
-export function altered(device: GpuDevice, alteration: Alteration): GpuDevice {
-  const { memoryBytes = Number.POSITIVE_INFINITY, fault = () => undefined } = alteration;
-  const limits = { ...device.limits, ...alteration.limits };
+/** @returns the device, and the buffers that it has now. */
+export function alteredDevice(device: GpuDevice, { fault, memory }: Alteration) {
+  const buffers = new Set<GpuBuffer>();
   let failure: GpuFailure | undefined;
-  const expectWhole = () => {
+  const whole = <T>(act: () => T): T => {
     if (failure !== undefined) throw gpuError(failure, `the test's device: ${failure}`);
+    return act();
   };
-  return {
-    name: device.name,
-    kind: device.kind,
-    driver: device.driver,
-    heaps: device.heaps.map(({ bytes, isLocal }) => {
-      return { bytes: Math.min(bytes, memoryBytes), isLocal };
-    }),
-    limits,
+  const { name, kind, driver, limits } = device;
+  const heaps = memory?.isHonest ? [{ bytes: memory.bytes, isLocal: true }] : device.heaps;
+  const altered: GpuDevice = {
+    ...{ name, kind, driver, limits, heaps },
     get allocatedBytes() {
       return device.allocatedBytes;
     },
-    createBuffer: (bytes) => {
-      expectWhole();
-      if (device.allocatedBytes + bytes > memoryBytes || bytes > limits.bufferBytes) {
-        throw gpuError("memory", `got ${bytes} bytes, expected less`);
-      }
-      return device.createBuffer(bytes);
-    },
-    createKernel: (code) => device.createKernel(code),
-    upload: async (bytes, to) => {
-      expectWhole();
-      return device.upload(bytes, to);
-    },
-    download: async (from, bytes) => {
-      expectWhole();
-      return device.download(from, bytes);
-    },
-    submit: async (record, watchdogMs) => {
-      expectWhole();
-      failure = fault();
-      expectWhole();
-      return device.submit((commands) => {
-        record({
-          barrier: () => commands.barrier(),
-          copy: (from, to) => commands.copy(from, to),
-          clear: (slice) => commands.clear(slice),
-          dispatch: (kernel, buffers, push, groups) => {
-            for (const { buffer, offset = 0, bytes = buffer.bytes - offset } of buffers) {
-              if (bytes > limits.bindingBytes || offset % limits.bindingAlignment !== 0) {
-                throw new RangeError(
-                  `${kernel.code.name}: got a binding of ${bytes} bytes at ${offset}`,
-                );
-              }
-            }
-            commands.dispatch(kernel, buffers, push, groups);
+    createBuffer: (bytes) =>
+      whole(() => {
+        if (memory !== undefined && device.allocatedBytes + bytes > memory.bytes) {
+          throw gpuError("memory", "the test's device is full");
+        }
+        const buffer = device.createBuffer(bytes);
+        const free = buffer.free;
+        buffers.add(buffer);
+        return Object.assign(buffer, {
+          free: () => {
+            buffers.delete(buffer);
+            free();
           },
         });
-      }, watchdogMs);
+      }),
+    createKernel: (code) => whole(() => device.createKernel(code)),
+    upload: async (bytes, to) => whole(() => device.upload(bytes, to)),
+    download: async (from, bytes) => whole(() => device.download(from, bytes)),
+    submit: async (record, watchdogMs) => {
+      failure ??= fault?.();
+      return whole(() => device.submit(record, watchdogMs));
     },
     close: () => device.close(),
   };
+  return { device: altered, buffers };
 }

@@ -8,6 +8,7 @@ const quiet = () => {};
 /** A group that notes its batches and ends each when it is told to. */
 function slowGroup(most: number) {
   const batches: number[][] = [];
+  const discarded: number[] = [];
   const ends: (() => void)[] = [];
   const group: Group<number, number> = {
     batchMax: () => most,
@@ -16,12 +17,15 @@ function slowGroup(most: number) {
       await new Promise<void>((resolve) => ends.push(resolve));
       return jobs.map((job) => 10 * job);
     },
+    discard: (result) => {
+      discarded.push(result);
+    },
   };
   const endNext = async () => {
     while (ends.length === 0) await new Promise((resolve) => setImmediate(resolve));
     ends.shift()?.();
   };
-  return { group, batches, endNext };
+  return { group, batches, discarded, endNext };
 }
 
 describe("worker / line before a device", () => {
@@ -72,7 +76,7 @@ describe("worker / line before a device", () => {
 
   it("answers an abort at once, but keeps a job that is on the device until that has done it", async () => {
     const line = new Line();
-    const { group, batches, endNext } = slowGroup(1);
+    const { group, batches, discarded, endNext } = slowGroup(1);
     const stop = new AbortController();
     const { result, left } = line.do(group, 1, stop.signal, quiet);
     let hasLeft = false;
@@ -86,6 +90,7 @@ describe("worker / line before a device", () => {
     expect(hasLeft).toBe(false);
     await endNext();
     await left;
+    expect(discarded).toEqual([10]);
   });
 
   it("refuses a job whose caller has given up already", async () => {
@@ -109,6 +114,7 @@ describe("worker / line before a device", () => {
         if (jobs.includes(7)) throw gpuError("memory", "short for this one");
         return jobs.map((job) => 10 * job);
       },
+      discard: quiet,
     };
     const results = await Promise.allSettled(
       [1, 2, 3, 4, 5, 6, 7, 8].map((job) => line.do(group, job, never, quiet).result),
@@ -130,6 +136,7 @@ describe("worker / line before a device", () => {
         if (isLost) throw gpuError("lost", "gone");
         return [...jobs];
       },
+      discard: quiet,
     };
     const failed = [1, 2].map((job) => line.do(group, job, never, quiet).result);
     for (const result of failed) {
@@ -148,6 +155,7 @@ describe("worker / line before a device", () => {
         return 1;
       },
       work: async (jobs) => jobs,
+      discard: quiet,
     };
     const first = line.do(group, 1, never, quiet).result;
     const second = line.do(group, 2, never, quiet).result;
@@ -164,6 +172,7 @@ describe("worker / line before a device", () => {
         onProgress(0.5);
         return jobs;
       },
+      discard: quiet,
     };
     await Promise.all(
       [1, 2].map((job) => line.do(group, job, never, (done) => seen.push([job, done])).result),

@@ -1,0 +1,76 @@
+/**
+ * Memory for one batch at a time, shared by all keys of a device: kept from batch to batch, because
+ * allocating is slow, and made anew when a batch needs more.
+ */
+import type { GpuBuffer, GpuCommands, GpuDevice, GpuSlice } from "../../gpu/device.ts";
+import { ALIGNMENT } from "./msm-plan.ts";
+
+export class Scratch {
+  readonly #device: GpuDevice;
+  #buffers: GpuBuffer[] = [];
+  /** Where the next slice may begin. */
+  #at = { buffer: 0, offset: 0 };
+
+  constructor(device: GpuDevice) {
+    this.#device = device;
+  }
+
+  /** Bytes that it holds on the device. */
+  get bytes(): number {
+    return this.#buffers.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /**
+   * Makes room for a batch; what the last one took is gone.
+   *
+   * @param bytes  of all slices together, each rounded up to ALIGNMENT.
+   * @throws WorkError ENGINE_UNAVAILABLE, "memory"; nothing is held then.
+   */
+  begin(bytes: number): void {
+    this.#at = { buffer: 0, offset: 0 };
+    if (this.bytes >= bytes) return;
+    this.free();
+    const most = this.#device.limits.bufferBytes;
+    try {
+      for (let left = bytes; left > 0; left -= most) {
+        this.#buffers.push(this.#device.createBuffer(rounded(Math.min(left, most))));
+      }
+    } catch (error) {
+      this.free();
+      throw error;
+    }
+  }
+
+  /** @throws WorkError ENGINE_UNAVAILABLE, "memory", where slices leave gaps between buffers. */
+  take(bytes: number): GpuSlice {
+    const length = rounded(bytes);
+    for (;;) {
+      const buffer = this.#buffers[this.#at.buffer];
+      if (buffer === undefined) {
+        this.#buffers.push(this.#device.createBuffer(length));
+      } else if (this.#at.offset + length > buffer.bytes) {
+        this.#at = { buffer: this.#at.buffer + 1, offset: 0 };
+      } else {
+        const slice = { buffer, offset: this.#at.offset, bytes };
+        this.#at.offset += length;
+        return slice;
+      }
+    }
+  }
+
+  /** Zeros over all of it. */
+  clear(commands: GpuCommands): void {
+    for (const buffer of this.#buffers) commands.clear({ buffer });
+  }
+
+  /** Nothing that was submitted may still use it. Idempotent. */
+  free(): void {
+    for (const buffer of this.#buffers) buffer.free();
+    this.#buffers = [];
+    this.#at = { buffer: 0, offset: 0 };
+  }
+}
+
+export function rounded(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
