@@ -14,12 +14,7 @@ import { planSections, type SectionScalars, SectionSums } from "./msm.ts";
 import { multiplicationsOf } from "./msm-cost.ts";
 import { scratchBytes } from "./msm-plan.ts";
 import { type SectionResults, tailG1, tailG2 } from "./msm-tail.ts";
-import {
-  loadQuotientKey,
-  type QuotientKey,
-  quotientKeyBytes,
-  quotientScratchBytes,
-} from "./quotient.ts";
+import { QuotientKey, quotientKeyBytes } from "./quotient.ts";
 import { planRows } from "./row-plan.ts";
 import { rounded, type Scratch } from "./scratch.ts";
 import { loadSection, type Section } from "./section.ts";
@@ -98,7 +93,7 @@ export class DeviceKey {
     try {
       let bytes = quotientKeyBytes(rows, device.limits);
       expectRoom(home, bytes);
-      quotient = await loadQuotientKey(device, kernels.quotient, rows);
+      quotient = await QuotientKey.load(device, kernels.quotient, rows);
       for (const name of SECTIONS) {
         expectRoom(home, zkey[name].length);
         const section = await loadSection(device, GROUPS[name], zkey[name]);
@@ -171,7 +166,7 @@ export class DeviceKey {
     let quotient: GpuSlice | undefined;
     if (names.includes("h")) {
       const output = scratch.take(proofs * quotientBytes);
-      const work = scratch.take(this.#quotient.scratchBytes(proofs));
+      const work = this.#quotient.scratchBytes(proofs).map((bytes) => scratch.take(bytes));
       const run = { proofs, witness, scratch: work, output };
       // Six transforms and what is between them.
       const products = proofs * domainSize * (6 * Math.log2(domainSize) + 50);
@@ -209,11 +204,11 @@ export class DeviceKey {
     const { limits } = this.#home.device;
     const { nVars, domainSize } = this.#counts;
     const plans = planSections(this.#of(names), proofs, limits).flat();
-    const quotient = names.includes("h")
-      ? rounded(proofs * domainSize * ELEMENT_BYTES) +
-        rounded(quotientScratchBytes(this.#quotient.plan, proofs, limits))
-      : 0;
-    return rounded(proofs * nVars * ELEMENT_BYTES) + quotient + scratchBytes(plans, proofs);
+    const vectors = [proofs * nVars * ELEMENT_BYTES];
+    if (names.includes("h")) {
+      vectors.push(proofs * domainSize * ELEMENT_BYTES, ...this.#quotient.scratchBytes(proofs));
+    }
+    return vectors.reduce((sum, bytes) => sum + rounded(bytes), scratchBytes(plans, proofs));
   }
 
   #of(names: readonly SectionName[]): Section[] {
