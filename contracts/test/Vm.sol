@@ -5,12 +5,14 @@ pragma solidity 0.8.37;
 /// @author Proofmill
 /// @dev Written here since no complete package of them is on npm.
 interface Vm {
+    function addr(uint256 privateKey) external pure returns (address account);
     function assume(bool condition) external pure;
     function chainId(uint256 newChainId) external;
     function deal(address account, uint256 newBalance) external;
     function expectRevert(bytes calldata revertData) external;
     function getNonce(address account) external view returns (uint64);
     function prank(address msgSender) external;
+    function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function warp(uint256 newTimestamp) external;
 }
 
