@@ -1,10 +1,10 @@
 import type { ProveInput, ProveResult, Stage, StageTimes } from "../worker/task.ts";
 import { createTaskControl, readProgress, requestCancel } from "../worker/task.ts";
 import type { ServedCircuit } from "./circuits.ts";
+import { ElsewhereError } from "./elsewhere.ts";
 import { type ErrorCode, isRetryable, ProverError } from "./errors.ts";
 import type { JobFailure, JobInput, JobStage } from "./job.ts";
 import type { Claim, Settlement } from "./job-store.ts";
-import { NoPlaceError } from "./key-ring.ts";
 import type { WorkerSlot } from "./pool.ts";
 import { encodeResult } from "./result.ts";
 
@@ -149,8 +149,7 @@ export class Attempt {
       const encoded = encodeResult(this.#circuit, result, input.commit, queueMs);
       return { kind: "succeeded", result: encoded };
     } catch (caught) {
-      // Another thread has: back into the line, at no attempt's cost.
-      if (caught instanceof NoPlaceError) return { kind: "stopped" };
+      if (caught instanceof ElsewhereError) return { kind: "stopped" };
       const error = ProverError.from(caught);
       return this.#failed(error.code, error.message);
     }

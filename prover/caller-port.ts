@@ -1,7 +1,7 @@
 import { ProverService } from "../gen/prover/v1/prover_pb.ts";
 import type { CircuitRegistry } from "./circuits.ts";
 import type { Config } from "./config.ts";
-import type { ChosenEngine } from "./engine.ts";
+import type { ServedEngine } from "./engine.ts";
 import type { IntakePool } from "./intake-pool.ts";
 import type { JobStore } from "./job-store.ts";
 import { Listener, type ListenerDependencies } from "./listener.ts";
@@ -13,7 +13,7 @@ export interface CallerPortDependencies {
   readonly store: JobStore;
   readonly circuits: CircuitRegistry;
   readonly intake: IntakePool;
-  readonly engine: Pick<ChosenEngine, "name" | "refused">;
+  readonly engine: Pick<ServedEngine, "names" | "namesFor" | "refused">;
   readonly health: Health;
   readonly listening: ListenerDependencies;
 }

@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
 import { availableParallelism } from "node:os";
-import { ENGINE_NAMES } from "../worker/engines/open.ts";
+import { ENGINE_CHOICES } from "../worker/engines/open.ts";
 import { memoryMaxBytes } from "./memory-budget.ts";
 import {
   address,
@@ -102,9 +102,14 @@ export const OPTIONS = {
     "memory that this process may take; proofs and keys that do not fit wait",
   ),
   PROVER_ENGINE: option(
-    oneOf(...ENGINE_NAMES),
-    "wasm",
-    "what computes; all but wasm are slow, for comparison",
+    oneOf(...ENGINE_CHOICES),
+    "auto",
+    "what computes: a GPU that can be used, else wasm (auto), or one of them by name, without which the service does not start; reference is slow, for comparison",
+  ),
+  PROVER_GPU_DEVICE: option(
+    text,
+    "",
+    "part of the name of the GPU to use, and the only way to a software device; empty: the best one",
   ),
   PROVER_KERNELS: option(
     oneOf("auto", "fma", "extmul"),

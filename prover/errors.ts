@@ -166,7 +166,7 @@ export const ERRORS: { readonly [code in ErrorCode]: ErrorRow } = {
   MEMORY_SHORT: row(
     status.UNAVAILABLE,
     "backoff",
-    "the memory that the service may take does not hold one proof of this circuit",
+    "the memory that the service may take, or its GPU's, does not hold one proof of this circuit",
   ),
   WORKER_LOST: row(status.UNAVAILABLE, "backoff", "the worker died in each attempt"),
   JOB_TOO_LONG: row(

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { WorkError } from "../worker/errors.ts";
 import type { PinnedFile } from "../worker/task.ts";
 import type { LoadOptions, Member, Team, TeamKey } from "../worker/team.ts";
+import { ElsewhereError } from "./elsewhere.ts";
 import { ProverError } from "./errors.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 
@@ -37,7 +38,7 @@ interface Need {
 }
 
 /** There is memory for the key and for other members with it, not for this one. */
-export class NoPlaceError extends Error {
+export class NoPlaceError extends ElsewhereError {
   override readonly name = "NoPlaceError";
 
   constructor() {

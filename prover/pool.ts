@@ -1,15 +1,20 @@
+import { WorkError } from "../worker/errors.ts";
+import type { HostThread } from "../worker/hosting/host-thread.ts";
 import {
   createTaskControl,
   type KeyUse,
   type PinnedFile,
   type ProveResult,
   type ProveTask,
+  type ResultOf,
   type WarmResult,
   type WarmTask,
 } from "../worker/task.ts";
 import { type Member, Team, type TeamKey } from "../worker/team.ts";
-import type { ChosenEngine } from "./engine.ts";
-import { KeyRing } from "./key-ring.ts";
+import { ElsewhereError } from "./elsewhere.ts";
+import type { ServedEngine } from "./engine.ts";
+import { ProverError } from "./errors.ts";
+import { KeyRing, NoPlaceError } from "./key-ring.ts";
 import { keyMemoryBytes } from "./memory-budget.ts";
 import { threadError } from "./thread-slot.ts";
 
@@ -35,12 +40,12 @@ export class WorkerPool {
   readonly slots: readonly WorkerSlot[];
   readonly #team: Team;
 
-  constructor(options: PoolOptions, { engine }: { readonly engine: ChosenEngine }) {
+  constructor(options: PoolOptions, { engine }: { readonly engine: ServedEngine }) {
     const team = new Team(options.threads, { ...engine.data, niceness: options.nice });
     const ringOptions = { keysMax: options.keysMax, keyMemoryBytes: keyMemoryBytes(options) };
     const keys = engine.data.engine === "wasm" ? new KeyRing(ringOptions, { team }) : undefined;
     this.#team = team;
-    this.slots = team.members.map((member) => new WorkerSlot(member, keys));
+    this.slots = team.members.map((member) => new WorkerSlot(member, { keys, engine }));
   }
 
   /** Whether threads that have no task help with proofs of others. */
@@ -56,12 +61,17 @@ export class WorkerPool {
 
 export class WorkerSlot {
   readonly #member: Member;
-  /** Undefined: each thread has its own. */
+  /** Of proofs that threads make without a device. Undefined: each thread has its own. */
   readonly #keys: KeyRing | undefined;
+  readonly #engine: ServedEngine;
 
-  constructor(member: Member, keys: KeyRing | undefined) {
+  constructor(
+    member: Member,
+    parts: { readonly keys: KeyRing | undefined; readonly engine: ServedEngine },
+  ) {
     this.#member = member;
-    this.#keys = keys;
+    this.#keys = parts.keys;
+    this.#engine = parts.engine;
   }
 
   /** How often the thread has died or was ended. */
@@ -74,8 +84,10 @@ export class WorkerSlot {
     return this.#member.isHelping;
   }
 
-  /** Whether there is memory for a proof of this slot with the key. */
+  /** Whether there is an engine, and memory for a proof of this slot with the key. */
   hasPlace(zkey: PinnedFile): boolean {
+    const place = this.#engine.placeFor(zkey.sha256);
+    if (place !== "local") return place !== "nowhere";
     return this.#keys?.hasPlace(zkey, this.#member) ?? true;
   }
 
@@ -85,9 +97,9 @@ export class WorkerSlot {
    * @param kill     ends the thread, and with it the task.
    * @param onBegin  called when it has waited for memory; perhaps more than once.
    * @throws ProverError CANCELLED after `kill`; WORKER_LOST if the thread died; MEMORY_SHORT; as
-   *   loading a key does; NoPlaceError if there is memory for this key in other slots only
+   *   loading a key does; ElsewhereError if another slot or another engine can do it
    */
-  prove(
+  async prove(
     task: ByFile<ProveTask>,
     kill?: AbortSignal,
     onBegin: () => void = () => {},
@@ -103,10 +115,18 @@ export class WorkerSlot {
    * @param control  from `createTaskControl`, to read how far it is.
    * @throws ProverError as `prove`
    */
-  warm(task: ByFile<WarmTask>, control = createTaskControl()): Promise<WarmResult> {
-    return this.#withKey(task, { control }, (key) =>
-      this.#member.run(key === undefined ? task : { ...task, keyId: key.id }, key),
-    );
+  async warm(task: ByFile<WarmTask>, control = createTaskControl()): Promise<WarmResult> {
+    for (;;) {
+      try {
+        return await this.#withKey(task, { control }, (key) =>
+          this.#member.run(key === undefined ? task : { ...task, keyId: key.id }, key),
+        );
+      } catch (error) {
+        if (!(error instanceof ElsewhereError) || error instanceof NoPlaceError) throw error;
+        // The engine uses something else by then, or opens its device again.
+        await this.#engine.settled();
+      }
+    }
   }
 
   /** Ends the thread, as a crash would; the next task gets a new one. */
@@ -114,18 +134,25 @@ export class WorkerSlot {
     return this.#member.end();
   }
 
-  async #withKey<R>(
-    { artefacts, allowDevKeys }: ByFile<ProveTask | WarmTask>,
+  async #withKey<T extends ByFile<ProveTask> | ByFile<WarmTask>>(
+    task: T,
     how: {
       readonly control: SharedArrayBuffer;
       readonly kill?: AbortSignal | undefined;
       readonly onBegin?: () => void;
     },
-    work: (key: TeamKey | undefined) => Promise<R>,
-  ): Promise<R> {
+    work: (key: TeamKey | undefined) => Promise<ResultOf<T>>,
+  ): Promise<ResultOf<T>> {
+    const { artefacts, allowDevKeys } = task;
     const { control, kill, onBegin = () => {} } = how;
     const options = { allowDevKeys, control, onBegin, ...(kill && { kill }) };
+    const place = this.#engine.placeFor(artefacts.zkey.sha256);
+    if (place === "nowhere") throw new ElsewhereError("the engine's device is away");
     try {
+      if (place !== "local") {
+        onBegin();
+        return this.#judged(place, task, await this.#member.runLinked(task, place, kill));
+      }
       if (this.#keys === undefined) {
         onBegin();
         return await work(undefined);
@@ -134,5 +161,20 @@ export class WorkerSlot {
     } catch (error) {
       throw threadError(error);
     }
+  }
+
+  /** A result from a device, unless the device's failure is all that it says. */
+  #judged<R extends ProveResult | WarmResult>(
+    host: HostThread,
+    { artefacts }: ByFile<KeyUse>,
+    result: R,
+  ): R {
+    if (result.kind !== "failed" || result.detail.gpu === undefined) return result;
+    const error = new WorkError(result.code, result.message, result.detail);
+    if (this.#engine.report(host, error, artefacts.zkey.sha256)) {
+      throw new ElsewhereError(`another engine does it: ${error.message}`);
+    }
+    if (error.detail.gpu !== "memory") return result;
+    throw new ProverError("MEMORY_SHORT", error.message, { cause: error });
   }
 }

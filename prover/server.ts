@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { AdminService } from "../gen/prover/v1/admin_pb.ts";
+import type { Opener } from "../worker/hosting/hosted.ts";
 import { Access } from "./access/access.ts";
 import { openAccessList } from "./access/access-list.ts";
 import { Quotas } from "./access/quotas.ts";
@@ -7,7 +8,7 @@ import { type AdminDependencies, adminService } from "./admin.ts";
 import { Backups } from "./backups.ts";
 import { CallerPort } from "./caller-port.ts";
 import type { Config } from "./config.ts";
-import { chooseEngine } from "./engine.ts";
+import { chooseEngine, type ServedEngine } from "./engine.ts";
 import { faultOf } from "./fault.ts";
 import type { CallReport } from "./grpc.ts";
 import { IntakePool } from "./intake-pool.ts";
@@ -37,6 +38,8 @@ export interface ServerDependencies {
   readonly log: Logger;
   /** Undefined: the one that the configuration names. */
   readonly store?: JobStore;
+  /** For tests: what takes the place of Vulkan. */
+  readonly opener?: Opener;
 }
 
 export interface RunningServer {
@@ -64,7 +67,7 @@ export interface RunningServer {
  */
 export async function startServer(
   config: Config,
-  { log, store: given }: ServerDependencies,
+  { log, store: given, opener }: ServerDependencies,
 ): Promise<RunningServer> {
   const certificates = await openCertificates(config);
   for (const subject of certificates?.value.untimely ?? []) {
@@ -127,7 +130,9 @@ export async function startServer(
 
     const loading = { overview, log };
     const circuits = await checkFiles(config, loading);
-    const engine = await chooseEngine(config);
+    const engine = await chooseEngine(config, { isProving: config.role !== "api", opener });
+    closers.unshift(() => engine.close());
+    tellEngine(engine, { log, health });
     overview.show({ circuits, engine });
     const bareStore = given ?? (await openStore(config.store, config));
     if (given === undefined) closers.unshift(() => bareStore.close());
@@ -199,6 +204,30 @@ export async function startServer(
     await closeParts();
     throw error;
   }
+}
+
+/** Says what was chosen, and what becomes of it. */
+function tellEngine(
+  engine: ServedEngine,
+  { log, health }: { readonly log: Logger; readonly health: Health },
+): void {
+  const { name, refused, keeper } = engine;
+  log.info({ engine: name, refused, device: keeper?.device }, "engine chosen");
+  engine.onNews((news) => {
+    health.update({ isEngineUp: engine.isUp });
+    const device = keeper?.device?.name;
+    if (news.kind === "ready") {
+      log.info({ device, engine: engine.name }, "device is back");
+      return;
+    }
+    const { message, detail } = news.error;
+    const fields = { device, failure: detail.gpu, message, engine: engine.name };
+    if (news.kind === "reopening") log.warn(fields, "device lost: it is opened again");
+    else if (news.kind === "too small") {
+      log.warn({ ...fields, zkeySha256: news.zkeySha256 }, "device too small for a key");
+    } else if (news.isFinal) log.error(fields, "device given up: another engine goes on");
+    else log.error(fields, "device away: proofs wait until it can be opened again");
+  });
 }
 
 function reportCall(

@@ -12,7 +12,7 @@ import {
 import { type Identity, maySee, ownerSeen, requireRight } from "./access/identity.ts";
 import { circuitMessage } from "./circuit-message.ts";
 import { type CircuitRegistry, circuitKey, type ServedCircuit } from "./circuits.ts";
-import type { ChosenEngine } from "./engine.ts";
+import type { ServedEngine } from "./engine.ts";
 import { fieldError, ProverError } from "./errors.ts";
 import type { CallContext, Handlers } from "./grpc.ts";
 import type { IntakePool } from "./intake-pool.ts";
@@ -39,7 +39,7 @@ export interface ServiceDependencies {
   readonly circuits: CircuitRegistry;
   readonly submissions: Submissions;
   readonly intake: IntakePool;
-  readonly engine: Pick<ChosenEngine, "name" | "refused">;
+  readonly engine: Pick<ServedEngine, "names" | "namesFor" | "refused">;
   /** Aborts when calls that wait are to go on with another server. */
   readonly leaving: AbortSignal;
 }
@@ -64,7 +64,6 @@ export function proverService(
   dependencies: ServiceDependencies,
 ): Handlers<typeof ProverService> {
   const { store, circuits, submissions, intake, engine, leaving } = dependencies;
-  const engines = [engine.name];
   const startedMs = Date.now();
 
   const encodeJob = async (job: Job) => jobMessage(job, await positionOf(store, job));
@@ -110,14 +109,19 @@ export function proverService(
   };
 
   const circuitWithKey = async (circuit: ServedCircuit) =>
-    circuitMessage(circuit, engines, "with key", (await loadsOf(store))(circuitKey(circuit)));
+    circuitMessage(
+      circuit,
+      engine.namesFor(circuit.artefacts.zkey.sha256),
+      "with key",
+      (await loadsOf(store))(circuitKey(circuit)),
+    );
 
   const serverInfo = async () => {
     const { queuedCount, runningCount, circuits: loads } = await store.stats();
     return {
       version: VERSION,
       state: submissions.isClosed ? ServerState.DRAINING : ServerState.SERVING,
-      engines,
+      engines: [...engine.names],
       refusedEngines: [...engine.refused],
       workerCount: options.threads,
       runningCount,
@@ -176,7 +180,12 @@ export function proverService(
       const loads = await loadsOf(store);
       return {
         circuits: circuits.all.map((circuit) =>
-          circuitMessage(circuit, engines, "without key", loads(circuitKey(circuit))),
+          circuitMessage(
+            circuit,
+            engine.namesFor(circuit.artefacts.zkey.sha256),
+            "without key",
+            loads(circuitKey(circuit)),
+          ),
         ),
       };
     },

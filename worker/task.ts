@@ -9,7 +9,6 @@
  * (`hosting/`), which others are connected to (ConnectTask) and which has the keys.
  */
 import type { MessagePort } from "node:worker_threads";
-import type { EngineName } from "./engines/open.ts";
 import type { CompiledKernels } from "./engines/wasm/kernels.ts";
 import type { KeySource, LoadedKey } from "./engines/wasm/key-load.ts";
 import type { WorkErrorCode, WorkErrorDetail } from "./errors.ts";
@@ -23,7 +22,7 @@ export type ThreadData = EngineData & {
 };
 
 type EngineData =
-  | { readonly engine: Exclude<EngineName, "wasm"> }
+  | { readonly engine: "reference" }
   /** Compiled in another thread: V8's flags for it reach the whole process. */
   | { readonly engine: "wasm"; readonly kernels: CompiledKernels; readonly program: Program }
   /** None of its own: it proves when it is connected to another thread's. */

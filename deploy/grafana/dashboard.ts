@@ -266,6 +266,40 @@ const ROWS: readonly (readonly PanelOptions[])[] = [
   ],
   [
     {
+      title: "GPU memory",
+      description: "What this process holds of it. No lines: no GPU is in use.",
+      unit: "bytes",
+      width: 8,
+      queries: [
+        [`proofmill_device_allocated_bytes{${OF}}`, "{{instance}} held"],
+        [`proofmill_device_memory_bytes{${OF}}`, "{{instance}} of all"],
+      ],
+    },
+    {
+      title: "Proofs per batch on the GPU",
+      description: "How many it works on together: few proofs at a time do not fill it.",
+      unit: "short",
+      width: 8,
+      queries: [
+        [
+          `rate(proofmill_device_batched_total{${OF}}[$__rate_interval]) / rate(proofmill_device_batches_total{${OF}}[$__rate_interval])`,
+          "{{instance}}",
+        ],
+      ],
+    },
+    {
+      title: "GPU failures per hour",
+      description: "By kind; and processes that have given their GPU up.",
+      unit: "short",
+      width: 8,
+      queries: [
+        [`sum by (failure) (increase(proofmill_device_failures_total{${OF}}[1h]))`, "{{failure}}"],
+        [`sum(proofmill_engine_fallback{${OF}})`, "given up"],
+      ],
+    },
+  ],
+  [
+    {
       title: "Circuits",
       description:
         "What is served, and the beginning of the SHA-256 of its proving key. Two rows of one circuit are two versions.",

@@ -6,6 +6,9 @@ import type { Overview } from "./overview.ts";
 /** How much of a key's hash names it: enough to compare by eye, and to find it in ListCircuits. */
 const HASH_DIGITS = 16;
 
+/** Those that a device in use may have; docs/observability.md explains them. */
+const DEVICE_FAILURES = ["lost", "hang", "driver", "device", "feature", "memory"] as const;
+
 /** Tells the value of one series. Not called: there is no such series now. */
 type Tell = (value: number, labels?: Readonly<Record<string, string>>) => void;
 
@@ -30,6 +33,50 @@ const GAUGES: readonly Row[] = [
     labels: ["engine", "refused"],
     read: ({ parts: { engine } }, tell) =>
       engine && tell(1, { engine: engine.name, refused: String(engine.refused.length) }),
+  },
+  {
+    name: "proofmill_device_info",
+    help: "Always 1: the GPU that was chosen at the start; none without one.",
+    labels: ["device", "kind", "driver"],
+    read({ parts: { engine } }, tell) {
+      const device = engine?.keeper?.device;
+      if (device === undefined) return;
+      const { name, kind, driver } = device;
+      tell(1, { device: name, kind, driver });
+    },
+  },
+  {
+    name: "proofmill_device_up",
+    help: "Whether the GPU that was chosen at the start is in use.",
+    read: ({ parts: { engine } }, tell) =>
+      engine?.keeper && tell(Number(engine.keeper.host !== undefined)),
+  },
+  {
+    name: "proofmill_engine_fallback",
+    help: "1: the GPU was given up, and another engine does its work.",
+    read: ({ parts: { engine } }, tell) => engine?.keeper && tell(Number(engine.hasFallenBack)),
+  },
+  {
+    name: "proofmill_device_memory_bytes",
+    help: "Memory of the GPU's own.",
+    read: ({ parts: { engine } }, tell) =>
+      engine?.keeper?.device && tell(engine.keeper.device.memoryBytes),
+  },
+  {
+    name: "proofmill_device_allocated_bytes",
+    help: "Memory of the GPU that this process holds.",
+    read: ({ parts: { engine } }, tell) =>
+      engine?.keeper?.use && tell(engine.keeper.use.allocatedBytes),
+  },
+  {
+    name: "proofmill_device_keys",
+    help: "Keys in the GPU's memory.",
+    read: ({ parts: { engine } }, tell) => engine?.keeper?.use && tell(engine.keeper.use.keys),
+  },
+  {
+    name: "proofmill_device_runs",
+    help: "Proofs that are on the GPU or wait for it, here.",
+    read: ({ parts: { engine } }, tell) => engine?.keeper?.use && tell(engine.keeper.use.openRuns),
   },
   {
     name: "proofmill_state",
@@ -171,6 +218,32 @@ const GAUGES: readonly Row[] = [
 
 const COUNTERS: readonly Row[] = [
   {
+    name: "proofmill_device_batches_total",
+    help: "Batches that the GPU has computed since it was opened.",
+    read: ({ parts: { engine } }, tell) => engine?.keeper?.use && tell(engine.keeper.use.batches),
+  },
+  {
+    name: "proofmill_device_batched_total",
+    help: "Proofs in those batches: by their number, how many the GPU works on together.",
+    read: ({ parts: { engine } }, tell) => engine?.keeper?.use && tell(engine.keeper.use.jobs),
+  },
+  {
+    name: "proofmill_device_failures_total",
+    help: "Failures after which the GPU had to be opened again or given up.",
+    labels: ["failure"],
+    read({ parts: { engine } }, tell) {
+      if (engine?.keeper === undefined) return;
+      for (const failure of DEVICE_FAILURES) {
+        tell(engine.keeper.failures.get(failure) ?? 0, { failure });
+      }
+    },
+  },
+  {
+    name: "proofmill_device_reopened_total",
+    help: "How often the GPU was opened again.",
+    read: ({ parts: { engine } }, tell) => engine?.keeper && tell(engine.keeper.reopenCount),
+  },
+  {
     name: "proofmill_thread_restarts_total",
     help: "Threads that died or had to be ended.",
     read({ parts: { scheduler } }, tell) {
@@ -215,6 +288,7 @@ export function addGauges(registry: Registry, overview: Overview): void {
       registers,
       collect() {
         this.reset();
+        if (labels.length === 0) this.remove();
         read(overview, (value, of = {}) => this.inc(of, value));
       },
     });

@@ -14,6 +14,8 @@ export type Phase = "loading" | "serving" | "draining";
 interface Condition {
   readonly phase: Phase;
   readonly isStoreUp: boolean;
+  /** False: the device that was asked for by name is away, and nothing else computes. */
+  readonly isEngineUp: boolean;
   /** False: the event loop was blocked not long ago. */
   readonly isResponsive: boolean;
 }
@@ -21,11 +23,17 @@ interface Condition {
 /**
  * What probes are told.
  * - startup: files are checked and keys are in memory. From then on true.
- * - readiness: jobs are taken. False while loading or draining, and while the store is away.
+ * - readiness: jobs are taken and proved. False while loading or draining, and while the store or the
+ *   engine's device is away.
  * - liveness: the process can answer. It says nothing of store or queue: a restart would not mend them.
  */
 export class Health {
-  #condition: Condition = { phase: "loading", isStoreUp: true, isResponsive: true };
+  #condition: Condition = {
+    phase: "loading",
+    isStoreUp: true,
+    isEngineUp: true,
+    isResponsive: true,
+  };
   readonly #listeners: ((answers: Readonly<Record<Probe, boolean>>) => void)[] = [];
 
   get phase(): Phase {
@@ -33,10 +41,10 @@ export class Health {
   }
 
   get answers(): Readonly<Record<Probe, boolean>> {
-    const { phase, isStoreUp, isResponsive } = this.#condition;
+    const { phase, isStoreUp, isEngineUp, isResponsive } = this.#condition;
     return {
       startup: phase !== "loading",
-      readiness: phase === "serving" && isStoreUp,
+      readiness: phase === "serving" && isStoreUp && isEngineUp,
       liveness: isResponsive,
     };
   }

@@ -1,5 +1,5 @@
 import { type CircuitRegistry, circuitKey } from "../circuits.ts";
-import type { ChosenEngine } from "../engine.ts";
+import type { ServedEngine } from "../engine.ts";
 import type { IntakePool } from "../intake-pool.ts";
 import type { CircuitKey, JobStore } from "../job-store.ts";
 import type { Certificates } from "../listening/certificates.ts";
@@ -22,7 +22,7 @@ export interface LoadingStep {
 
 /** Parts of a server that exist only once it has come so far. */
 export interface VisibleParts {
-  readonly engine: ChosenEngine;
+  readonly engine: ServedEngine;
   readonly circuits: CircuitRegistry;
   /** Undefined: no TLS. Certificates may be replaced. */
   readonly certificates: Pick<Reloaded<Certificates>, "value"> | undefined;

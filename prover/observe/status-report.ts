@@ -1,4 +1,6 @@
+import type { DeviceKeeper } from "../../worker/hosting/keeper.ts";
 import type { ServedCircuit } from "../circuits.ts";
+import type { ServedEngine } from "../engine.ts";
 import { FINAL_STATES, type Job, type JobState } from "../job.ts";
 import type { JobStore, StoreStats } from "../job-store.ts";
 import type { WorkerView } from "../scheduler.ts";
@@ -51,7 +53,7 @@ export class StatusReporter {
       loading: loading ?? null,
       probes: health.answers,
       /** What computes, and which faster ways do not work here and why; null while that is not known. */
-      engine: engine === undefined ? null : { name: engine.name, refused: engine.refused },
+      engine: engine === undefined ? null : engineOf(engine),
       storeAwaySinceMs: storeWatch?.awaySinceMs ?? null,
       /** Of the whole store; null while it is away or not open yet. */
       queue: stats === undefined ? null : queueOf(stats, limits, this.#overview.foreignCount ?? 0),
@@ -111,6 +113,31 @@ async function listsOf(store: JobStore): Promise<Lists | null> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+function engineOf({ name, refused, keeper, hasFallenBack }: ServedEngine) {
+  return { name, refused, device: keeper === undefined ? null : deviceOf(keeper, hasFallenBack) };
+}
+
+function deviceOf({ device, state, use, failures }: DeviceKeeper, isGivenUp: boolean) {
+  return {
+    name: device?.name ?? "",
+    kind: device?.kind ?? "",
+    /** "ready", "reopening", or "away": tried again later, unless it is given up. */
+    state: state.kind,
+    isGivenUp,
+    /** Why it is not ready; null while it is. */
+    failure: state.kind === "ready" ? null : state.error.message,
+    memoryBytes: device?.memoryBytes ?? 0,
+    allocatedBytes: use?.allocatedBytes ?? 0,
+    keys: use?.keys ?? 0,
+    /** Proofs that are on it or wait for it. */
+    runs: use?.openRuns ?? 0,
+    batches: use?.batches ?? 0,
+    /** Proofs in those batches. */
+    batched: use?.jobs ?? 0,
+    failures: Object.fromEntries(failures),
+  };
 }
 
 function queueOf(stats: StoreStats, limits: Overview["limits"], foreign: number) {

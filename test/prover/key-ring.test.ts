@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { parseConfig } from "../../prover/config.ts";
 import { chooseEngine } from "../../prover/engine.ts";
 import { KeyRing, NoPlaceError } from "../../prover/key-ring.ts";
 import { createTaskControl, type PinnedFile, requestCancel } from "../../worker/task.ts";
@@ -22,7 +23,7 @@ const MIB = 2 ** 20;
 let nowMs = 0;
 
 async function open(keysMax = 1, keyMemoryBytes = 4096 * MIB) {
-  const { data } = await chooseEngine({ engine: "wasm", kernels: "auto", revectorize: true });
+  const { data } = await chooseEngine(parseConfig({ PROVER_ENGINE: "wasm" }));
   team = new Team(2, data);
   teams.push(team);
   return {

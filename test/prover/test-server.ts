@@ -6,6 +6,7 @@ import { ProverClient, type SubmitRequest } from "../../prover/client.ts";
 import { parseConfig } from "../../prover/config.ts";
 import type { JobStore } from "../../prover/job-store.ts";
 import { type RunningServer, startServer } from "../../prover/server.ts";
+import type { Opener } from "../../worker/hosting/hosted.ts";
 import { smallCircuits } from "./small-circuits.ts";
 
 export interface TestServer extends AsyncDisposable {
@@ -20,10 +21,14 @@ export interface TestServer extends AsyncDisposable {
   connect(options?: Partial<CallerOptions>): ProverClient;
 }
 
-/** @param settings  by variable name; they win over what a test server has by default. */
+/**
+ * @param settings  by variable name; they win over what a test server has by default.
+ * @param opener    as in ServerDependencies.
+ */
 export async function startTestServer(
   settings: Record<string, string> = {},
   store?: JobStore,
+  opener?: Opener,
 ): Promise<TestServer> {
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: "debug" }, { write: (line) => logged.push(JSON.parse(line)) });
@@ -35,9 +40,15 @@ export async function startTestServer(
     PROVER_THREADS: "1",
     PROVER_DRAIN_MS: "0",
     PROVER_STORE: "memory",
+    // Most tests have nothing to do with a GPU that the machine may have.
+    PROVER_ENGINE: opener === undefined ? "wasm" : "auto",
     ...settings,
   });
-  const server = await startServer(config, { log, ...(store && { store }) });
+  const server = await startServer(config, {
+    log,
+    ...(store && { store }),
+    ...(opener && { opener }),
+  });
   const clients: ProverClient[] = [];
   const connect = (options: Partial<CallerOptions> = {}) => {
     const address = `127.0.0.1:${server.port}`;

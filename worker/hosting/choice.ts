@@ -1,12 +1,10 @@
 /** Whether proofs are made on a device, and which: the choice at the start. */
 import { WorkError } from "../errors.ts";
 import { gpuError } from "../gpu/failure.ts";
-import { moduleUrl } from "../module-url.ts";
 import type { DeviceFacts, Opener } from "./hosted.ts";
 import { DeviceKeeper } from "./keeper.ts";
 import { probe } from "./probe.ts";
-
-const VULKAN = moduleUrl(new URL("./vulkan-opener.ts", import.meta.url));
+import { vulkanOpener } from "./vulkan-opener.ts";
 
 export interface DeviceWish {
   /** "auto" takes a GPU that passes its self-test, and never a software device. */
@@ -47,11 +45,6 @@ export async function chooseDevice(wish: DeviceWish): Promise<DeviceKeeper | Wor
     if (!isAuto || !(error instanceof WorkError)) throw error;
     return error;
   }
-}
-
-function vulkanOpener(gpuDevice: string): Opener {
-  const options = gpuDevice === "" ? {} : { device: gpuDevice };
-  return { module: VULKAN.href, options };
 }
 
 /** @throws WorkError ENGINE_UNAVAILABLE */

@@ -1,8 +1,10 @@
-/** Opens the engine on a GPU, in the thread or process that hosts it. */
-import { gpuError } from "../gpu/failure.ts";
-import type { Hosted } from "./hosted.ts";
+/** What opens the engine on a GPU. */
+import { moduleUrl } from "../module-url.ts";
+import type { Opener } from "./hosted.ts";
 
-/** @param options  as `VulkanOptions` */
-export default async function open(_options: unknown): Promise<Hosted> {
-  throw gpuError("feature", "the engine on a GPU is not part of this version");
+const ENTRY = moduleUrl(new URL("./vulkan-entry.ts", import.meta.url));
+
+/** @param gpuDevice  part of a device's name, and the only way to a software device; empty: the best GPU. */
+export function vulkanOpener(gpuDevice = ""): Opener {
+  return { module: ENTRY.href, options: gpuDevice === "" ? {} : { device: gpuDevice } };
 }

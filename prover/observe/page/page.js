@@ -99,13 +99,22 @@ function showHead({ state, role, engine, queue, probes, version, startedMs, stor
   }
   const refused = engine?.refused ?? [];
   const without = refused.length === 0 ? "" : `; not used: ${refused.join("; ")}`;
-  setText("engine", `${ROLES[role]}${engine === null ? "" : `; engine ${engine.name}${without}`}`);
+  const uses = engine === null ? "" : `; engine ${engine.name}${deviceUse(engine.device)}`;
+  setText("engine", `${ROLES[role]}${uses}${without}`);
   const answers = Object.entries(probes).map(([name, isSo]) => `${name} ${isSo ? "✓" : "✕"}`);
   setText("probes", `Probes: ${answers.join(" · ")}`);
   setText("version", `version ${version}, up ${duration(serverNow() - startedMs)}`);
 }
 
-function showNotices({ state, loading, circuits, queue, counts, storeAwaySinceMs }) {
+/** What is on the GPU; nothing without one. */
+function deviceUse(device) {
+  if (device === null || device.state !== "ready") return "";
+  const { keys, allocatedBytes, memoryBytes, batches, batched } = device;
+  const together = batches === 0 ? "" : `, ${(batched / batches).toFixed(1)} proofs at a time`;
+  return ` with ${many(keys, "key")} in ${size(allocatedBytes)} of ${size(memoryBytes)}${together}`;
+}
+
+function showNotices({ state, loading, engine, circuits, queue, counts, storeAwaySinceMs }) {
   const notice = (id, isShown, text) => setNotice(id, isShown ? text() : undefined);
   notice("loading", state === "loading", () => {
     if (loading === null) return "Starting: preparing the engine and the job store";
@@ -116,6 +125,13 @@ function showNotices({ state, loading, circuits, queue, counts, storeAwaySinceMs
   notice("store", storeAwaySinceMs !== null, () => {
     const since = duration(serverNow() - storeAwaySinceMs);
     return `The job store has not answered for ${since}. Jobs are not taken meanwhile.`;
+  });
+  const device = engine?.device ?? null;
+  notice("device", device !== null && device.state !== "ready", () => {
+    const { name, failure, isGivenUp } = device;
+    if (isGivenUp)
+      return `The GPU ${name} was given up; proofs are made without it, slowly. ${failure}`;
+    return `The GPU ${name} is away; it is opened again. ${failure}`;
   });
   notice("rejected", counts.rejected > 0, () => {
     const proofs = many(counts.rejected, "proof");

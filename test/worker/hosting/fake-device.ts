@@ -13,6 +13,7 @@ const FAILURES: readonly (GpuFailure | "death" | "fault")[] = [
   "death",
   "fault",
   "device",
+  "library",
 ];
 
 interface FakeOptions {
