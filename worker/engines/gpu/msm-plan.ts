@@ -69,7 +69,8 @@ const ENTRIES_EACH = { least: 16, most: 64 } as const;
 const INVOCATIONS = 132 * 16 * 32;
 /**
  * Places of a later level for an invocation: a list shrinks to a quarter. What a sum that runs through
- * all levels waits for is this times their number: the same for 4 and 8, and more for 16. Untuned.
+ * all levels waits for is this times their number: the same for 4 and 8, and more for 16. At least 4,
+ * or two chunks would leave two again. Untuned.
  */
 const SLOTS_EACH = 8;
 /** More points than any key has sections' points: r - 1 has only 28 factors of two, and a bit is a sign. */

@@ -2,7 +2,7 @@
 import { type Affine, type Fq2, G1, G2, type Group } from "../../../../worker/curve.ts";
 import { type SectionScalars, SectionSums } from "../../../../worker/engines/gpu/msm.ts";
 import type { MsmKernels } from "../../../../worker/engines/gpu/msm-kernels.ts";
-import { tailG1, tailG2 } from "../../../../worker/engines/gpu/msm-tail.ts";
+import { type SectionResults, tailG1, tailG2 } from "../../../../worker/engines/gpu/msm-tail.ts";
 import { loadSection, type Section } from "../../../../worker/engines/gpu/section.ts";
 import { BASE_FIELD, mod, SCALAR_FIELD, writeLE } from "../../../../worker/field.ts";
 import type { GpuBuffer, GpuDevice } from "../../../../worker/gpu/device.ts";
@@ -91,6 +91,12 @@ export function scalarBytes(
   return bytes;
 }
 
+export function pointOf(section: SectionResults, results: Uint8Array, proof: number): Point {
+  return section.group === "g1"
+    ? tailG1(tower, section, results, proof)
+    : tailG2(tower, section, results, proof);
+}
+
 export interface SumCase {
   readonly points: KnownPoints;
   /** For each proof, as many as points. */
@@ -125,11 +131,7 @@ export async function sumsOn(
     await device.submit((commands) => sums.record(commands, scalars));
     const results = await sums.download(device);
     return sums.layout.map((section) =>
-      Array.from({ length: proofs }, (_, proof) =>
-        section.group === "g1"
-          ? tailG1(tower, section, results, proof)
-          : tailG2(tower, section, results, proof),
-      ),
+      Array.from({ length: proofs }, (_, proof) => pointOf(section, results, proof)),
     );
   } finally {
     for (const section of sections) section.free();

@@ -1,58 +1,16 @@
 import { expect, it } from "vitest";
-import { type Affine, type Fq2, G1, G2, type Group } from "../../../../worker/curve.ts";
-import { BASE_FIELD, mod, readLE, SCALAR_FIELD, writeLE } from "../../../../worker/field.ts";
+import type { Affine, Fq2 } from "../../../../worker/curve.ts";
+import { BASE_FIELD, SCALAR_FIELD } from "../../../../worker/field.ts";
 import { POINTS_GROUP, type PointsName, points } from "../../../../worker/kernels/spirv/points.ts";
 import { describeOnDevice } from "../../gpu/describe-on-device.ts";
-import { bytesOf, runOnce } from "../../gpu/device-fixture.ts";
+import { runOnce } from "../../gpu/device-fixture.ts";
+import { IN_G1, IN_G2, type PointCodec } from "./point-codec.ts";
 import { randomsBelow } from "./random.ts";
 import { expectValid } from "./validation.ts";
 
-const R = 1n << 256n;
-const coordinatesOf = (x: bigint | Fq2): bigint[] => (typeof x === "bigint" ? [x] : [...x]);
-
-/** Coordinates in Montgomery form, one after the other. */
-function encoded(elements: readonly (bigint | Fq2)[]): Uint32Array {
-  const values = elements.flatMap(coordinatesOf);
-  const words = new Uint32Array(8 * values.length);
-  values.forEach((value, i) => {
-    writeLE(bytesOf(words), 32 * i, mod(value * R, BASE_FIELD));
-  });
-  return words;
-}
-
-function suite<T extends bigint | Fq2>(
-  group: Group<T>,
-  name: "g1" | "g2",
-  /** From as many numbers as the field has coordinates. */
-  element: (...coordinates: bigint[]) => T,
-): void {
-  const { field } = group;
-  const degree = coordinatesOf(field.zero).length;
-  const invertR = field.invert(element(R % BASE_FIELD, 0n));
-
-  /** The point with some ZZ = z^2; infinity with ZZ = 0 and anything else. */
-  const xyzz = (point: Affine<T>, z: T): T[] => {
-    const zz = field.multiply(z, z);
-    const zzz = field.multiply(zz, z);
-    if (group.isInfinity(point)) return [z, zz, field.zero, field.zero];
-    return [field.multiply(point.x, zz), field.multiply(point.y, zzz), zz, zzz];
-  };
-
-  const decoded = (words: Uint32Array, i: number): Affine<T> => {
-    const bytes = bytesOf(words);
-    const coordinate = (j: number) => {
-      const raw = Array.from({ length: degree }, (_, d) =>
-        readLE(bytes, 32 * (degree * (4 * i + j) + d)),
-      );
-      for (const value of raw) expect(value < BASE_FIELD, "canonical").toBe(true);
-      return field.multiply(element(...raw), invertR);
-    };
-    const [x, y, zz, zzz] = [coordinate(0), coordinate(1), coordinate(2), coordinate(3)];
-    if (field.equals(zz, field.zero)) return group.infinity;
-    const cube = field.multiply(field.multiply(zz, zz), zz);
-    expect(field.equals(cube, field.multiply(zzz, zzz)), "ZZ^3 = ZZZ^2").toBe(true);
-    return { x: field.multiply(x, field.invert(zz)), y: field.multiply(y, field.invert(zzz)) };
-  };
+function suite<T extends bigint | Fq2>(codec: PointCodec<T>): void {
+  const { name, group, element, encoded, decoded, xyzz } = codec;
+  const degree = codec.words / 8;
 
   describeOnDevice(`worker / kernels / spirv / points of ${name}`, (device) => {
     it.each<PointsName>(["addAffine", "add", "double"])("%s equals its twin", async (operation) => {
@@ -73,7 +31,7 @@ function suite<T extends bigint | Fq2>(
       const depths = randomsBelow(BASE_FIELD, 2 * degree * pairs.length, `${seed} depths`);
       const depth = (i: number) => element(...depths.slice(degree * i, degree * (i + 1)));
       const sums = encoded(
-        pairs.flatMap(([sum], i) => xyzz(sum, i % 3 ? depth(2 * i) : field.one)),
+        pairs.flatMap(([sum], i) => xyzz(sum, i % 3 ? depth(2 * i) : group.field.one)),
       );
       const others = encoded(
         pairs.flatMap(([, point], i) =>
@@ -92,5 +50,5 @@ function suite<T extends bigint | Fq2>(
   });
 }
 
-suite(G1, "g1", (x = 0n) => x);
-suite(G2, "g2", (real = 0n, imaginary = 0n) => [real, imaginary]);
+suite(IN_G1);
+suite(IN_G2);
