@@ -1,5 +1,5 @@
 /**
- * Recomputes test/snapshots/constraints.json and proofs.json.
+ * Recomputes test/snapshots/constraints.json, proofs.json and gpu-sums.json.
  *
  *   npm run costs              proofs, templates and the circuits that every build compiles: about a minute
  *   npm run costs -- --proofs  proofs only: seconds
@@ -11,6 +11,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { costSnapshot } from "../bench/gpu-sum-costs.ts";
 import { snapshotCosts } from "../bench/proof-costs.ts";
 import { circuitCosts, marginalCosts, templateCosts, templatesDigest } from "../circuits/costs.ts";
 import { CIRCUITS } from "../circuits/parameters.ts";
@@ -49,6 +50,10 @@ for (const [id, costs] of Object.entries(proofs)) {
 await writeFile(
   join(root, "test/snapshots/proofs.json"),
   `${JSON.stringify(proofs, undefined, 2)}\n`,
+);
+await writeFile(
+  join(root, "test/snapshots/gpu-sums.json"),
+  `${JSON.stringify(costSnapshot(), undefined, 2)}\n`,
 );
 // Compiling circuits takes longer.
 if (flags.proofs) process.exit();

@@ -1,4 +1,10 @@
-/** What a sum of scalar * point costs: multiplications in the base field, counted, not measured. */
+/**
+ * What a sum of scalar * point costs: multiplications in the base field, counted, not measured.
+ *
+ * What comes to a sum first is taken, not added. A bucket with n entries in p chunks therefore takes
+ * n - p additions of a point, and p - 1 of sums, in whatever levels (accumulate.ts): the p sums have
+ * places without a gap but for infinity, and each level leaves one sum for each chunk they lie in.
+ */
 import type { GroupName } from "../../kernels/spirv/group.ts";
 
 /** The additions of a plan. */
@@ -25,13 +31,13 @@ export interface Reduction {
   readonly from: 0 | 1;
 }
 
-/**
- * Multiplications of one proof where every digit is other than 0, every bucket has an entry and every
- * chunk leaves two partial sums: no scalars cost more.
- */
+/** Multiplications of one proof. Conversions of scalars, two products for each point, are left out. */
 export interface MsmCost {
+  /** Additions of points to a bucket's sum. */
   readonly entries: number;
+  /** Additions of parts of a bucket's sum. */
   readonly partials: number;
+  /** What all windows' buckets come to. */
   readonly reduction: number;
   readonly total: number;
 }
@@ -45,21 +51,49 @@ const ADDITION: Record<GroupName, { readonly affine: number; readonly sum: numbe
   g2: { affine: 8 * 3 + 2 * 2, sum: 12 * 3 + 2 * 2 },
 };
 
-/** Conversions of scalars are left out: two for each point, if they are in Montgomery form. */
-export function multiplicationsOf(plan: Work): MsmCost {
+/**
+ * The cost that no scalars exceed: no digit is 0, each end of a chunk cuts a bucket's entries in two,
+ * each window has one bucket with entries, and yet all of them are reduced.
+ */
+export function mostMultiplications(plan: Work): MsmCost {
+  const { group, windows, entries, levels, reductions } = plan;
+  const cuts = (levels[0] as Level).chunks - 1;
+  const { affine, sum } = ADDITION[group];
+  return totalled({
+    entries: affine * Math.max(0, entries - windows - cuts),
+    partials: sum * cuts,
+    reduction: sum * windows * reductions.reduce((all, level) => all + additionsOf(level), 0),
+  });
+}
+
+/**
+ * The cost with these entries in each bucket, if no two sums that are added are equal or opposite; and
+ * of the reduction the most it may be, which it is where each bucket has an entry.
+ */
+export function multiplicationsWith(plan: Work, counts: Iterable<number>): MsmCost {
   const { affine, sum } = ADDITION[plan.group];
-  const entries = affine * plan.entries;
-  // Each slot but the last level's is added once.
-  const slots = plan.levels.slice(0, -1).reduce((all, { chunks }) => all + 2 * chunks, 0);
-  const partials = sum * slots;
-  const additions = plan.reductions.reduce((all, reduction) => {
-    const { rows, lengthLog2, segmentsLog2, from } = reduction;
-    const [length, segments] = [2 ** lengthLog2, 2 ** segmentsLog2];
-    // What comes to a sum first is taken, not added. U gets one less than T where factors begin at 0.
-    const plain = length - segments;
-    const withFactors = Math.max(0, from === 1 ? length - segments : length - 2 * segments);
-    return all + plan.windows * (rows * plain + withFactors);
-  }, 0);
-  const reduction = sum * additions;
-  return { entries, partials, reduction, total: entries + partials + reduction };
+  const { chunk } = plan.levels[0] as Level;
+  let [begin, entries, partials] = [0, 0, 0];
+  for (const count of counts) {
+    if (count === 0) continue;
+    const end = begin + count;
+    const pieces = Math.floor((end - 1) / chunk) - Math.floor(begin / chunk) + 1;
+    entries += affine * (count - pieces);
+    partials += sum * (pieces - 1);
+    begin = end;
+  }
+  const { reduction } = mostMultiplications(plan);
+  return totalled({ entries, partials, reduction });
+}
+
+/** Of one window. Of T and of rows without factors all but the first of each segment, and U's. */
+function additionsOf({ rows, lengthLog2, segmentsLog2, from }: Reduction): number {
+  const [length, segments] = [2 ** lengthLog2, 2 ** segmentsLog2];
+  // With factors from 0 on, U gets one less.
+  const withFactors = length - (from === 1 ? segments : 2 * segments);
+  return rows * (length - segments) + Math.max(0, withFactors);
+}
+
+function totalled(cost: Omit<MsmCost, "total">): MsmCost {
+  return { ...cost, total: cost.entries + cost.partials + cost.reduction };
 }

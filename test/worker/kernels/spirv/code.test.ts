@@ -202,6 +202,32 @@ describeOnDevice("worker / kernels / spirv / code", (device) => {
     }
   });
 
+  it("adds to a word without losing an addition, and tells each what was there before", async () => {
+    const k = new KernelWriter("atomic", { workgroupSize: [64, 1, 1], push: [] });
+    const [counters, places] = [k.buffer("u32"), k.buffer("u32")];
+    const code = k.main((f) => {
+      const i = f.globalId(0);
+      const counter = f.and(i, f.u32(3));
+      f.store(places, i, f.atomicAdd(counters, counter, f.add(counter, f.u32(1))));
+    });
+    expectValid(code);
+    const count = 64 * 500;
+    const inputs = [Uint32Array.of(7, 0, 0, 2 ** 32 - 30, 9), new Uint32Array(count)];
+    const [ends, before] = await runOnce(await device(), code, inputs, [], [count / 64, 1, 1]);
+    const start = [7, 0, 0, 2 ** 32 - 30];
+    for (const [counter, first] of start.entries()) {
+      const step = counter + 1;
+      expect(ends?.[counter]).toBe((first + (step * count) / 4) % 2 ** 32);
+      const own = before?.filter((_, i) => i % 4 === counter).map((word) => word - first);
+      const expected = Array.from({ length: count / 4 }, (_, i) => step * i);
+      expect(
+        [...(own ?? [])].sort((a, b) => a - b),
+        `counter ${counter}`,
+      ).toEqual(expected);
+    }
+    expect(ends?.[4]).toBe(9);
+  });
+
   it("writes modules that Khronos's validator accepts", () => {
     expectValid(kernel);
   });

@@ -1,0 +1,120 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { costSnapshot } from "../../../../bench/gpu-sum-costs.ts";
+import {
+  mostMultiplications,
+  multiplicationsWith,
+  type Work,
+} from "../../../../worker/engines/gpu/msm-cost.ts";
+import { planMsm } from "../../../../worker/engines/gpu/msm-plan.ts";
+
+const root = join(import.meta.dirname, "../../../..");
+const LIMITS = { bindingBytes: 2 ** 30, workgroupCount: [65_535, 65_535, 65_535] as const };
+
+/** A bucket's part in a list; without a sum it is infinity. */
+interface Place {
+  readonly bucket: number | undefined;
+  readonly hasSum: boolean;
+}
+
+/** The additions that accumulate.ts makes, one by one: of points, and of sums. */
+function additionsOf(work: Work, counts: readonly number[]): { points: number; sums: number } {
+  const additions = { points: 0, sums: 0 };
+  let list: Place[] = counts.flatMap((count, bucket) =>
+    Array.from({ length: count }, () => ({ bucket, hasSum: true })),
+  );
+  const nobody = { bucket: undefined, hasSum: false };
+  work.levels.forEach(({ chunk, chunks }, level) => {
+    const next: Place[] = [];
+    for (let begin = 0; begin < chunk * chunks; begin += chunk) {
+      const slots: [Place, Place] = [nobody, nobody];
+      const places = list.slice(begin, begin + chunk);
+      for (const bucket of new Set(places.map((place) => place.bucket))) {
+        if (bucket === undefined) continue;
+        const own = places.filter((place) => place.bucket === bucket && place.hasSum).length;
+        additions[level === 0 ? "points" : "sums"] += Math.max(0, own - 1);
+        const wasOpen = list[begin - 1]?.bucket === bucket;
+        const isOpen = list[begin + chunk]?.bucket === bucket;
+        if (wasOpen) slots[0] = { bucket, hasSum: true };
+        if (isOpen) slots[1] = { bucket, hasSum: !wasOpen };
+      }
+      next.push(...slots);
+    }
+    list = next;
+  });
+  return additions;
+}
+
+/** The additions of reduce.ts where every bucket has a sum. */
+function reductionOf({ windows, reductions }: Work): number {
+  let additions = 0;
+  for (const { rows, lengthLog2, segmentsLog2, from } of reductions) {
+    const each = 2 ** (lengthLog2 - segmentsLog2);
+    for (let line = 0; line < rows * windows * 2 ** segmentsLog2; line++) {
+      let [t, u] = [0, 0];
+      for (let i = each - 1; i >= 0; i--) {
+        if (t++ > 0) additions++;
+        const hasFactor = line < windows * 2 ** segmentsLog2 && i + from > 0;
+        if (hasFactor && u++ > 0) additions++;
+      }
+    }
+  }
+  return additions;
+}
+
+describe("worker / engines / gpu / msm-cost", () => {
+  it("counts the additions that the kernels make, for any entries", () => {
+    const length = fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 90 }));
+    fc.assert(
+      fc.property(fc.array(length, { maxLength: 30 }), (counts) => {
+        const total = counts.reduce((sum, count) => sum + count, 0);
+        const plan = planMsm({ group: "g1", count: Math.max(1, total) }, 1, LIMITS);
+        const { points, sums } = additionsOf(plan, counts);
+        const cost = multiplicationsWith(plan, counts);
+        expect(cost.entries).toBe(10 * points);
+        expect(cost.partials).toBe(14 * sums);
+        expect(cost.total).toBe(cost.entries + cost.partials + cost.reduction);
+      }),
+    );
+  });
+
+  it("is bounded, and the bound is near where scalars are dense", () => {
+    for (const count of [1, 2, 100, 3000]) {
+      for (const [group, affine, sum] of [
+        ["g1", 10, 14],
+        ["g2", 28, 40],
+      ] as const) {
+        const plan = planMsm({ group, count }, 1, LIMITS);
+        const most = mostMultiplications(plan);
+        expect(most.reduction).toBe(sum * reductionOf(plan));
+        // Digits spread over all buckets of each window but the top one's larger half.
+        const counts = Array.from(
+          { length: plan.buckets },
+          (_, b) =>
+            Math.floor(((b + 1) * plan.entries) / plan.buckets) -
+            Math.floor((b * plan.entries) / plan.buckets),
+        );
+        const dense = multiplicationsWith(plan, counts);
+        expect(dense.total).toBeLessThanOrEqual(most.total);
+        const saved = affine * plan.buckets + (sum - affine) * plan.entries;
+        expect(dense.total).toBeGreaterThanOrEqual(most.total - saved);
+        // All digits of a window the same: a bucket each.
+        const heavy = counts.map((_, b) =>
+          b % (plan.buckets / plan.windows) === 0 ? plan.count : 0,
+        );
+        const worst = multiplicationsWith(plan, heavy);
+        expect(worst.total).toBeLessThanOrEqual(most.total);
+        const cutsMissed = plan.windows * (sum - affine);
+        expect(worst.total).toBeGreaterThanOrEqual(most.total - cutsMissed);
+      }
+    }
+  });
+
+  it("is that of the snapshot, from 2^14 to 2^20 points", async () => {
+    const text = await readFile(join(root, "test/snapshots/gpu-sums.json"), "utf8");
+    const recompute = "; if the change is meant: npm run costs -- --proofs";
+    expect(JSON.parse(text), recompute).toEqual(costSnapshot());
+  });
+});
