@@ -3,7 +3,11 @@
  * when a change makes proofs more expensive. Window bits and chunks follow from the count, too: for one
  * proof at a time, on a device whose limits do not matter.
  */
-import { type MsmCost, mostMultiplications } from "../worker/engines/gpu/msm-cost.ts";
+import {
+  denseMultiplications,
+  type MsmCost,
+  mostMultiplications,
+} from "../worker/engines/gpu/msm-cost.ts";
 import { planMsm } from "../worker/engines/gpu/msm-plan.ts";
 
 export interface SumCost extends MsmCost {
@@ -11,9 +15,11 @@ export interface SumCost extends MsmCost {
   readonly windows: number;
   /** Entries that one invocation adds up. */
   readonly chunk: number;
+  /** What no scalars exceed; the rest is for dense ones. */
+  readonly most: number;
 }
 
-/** Bounds that no scalars exceed, by group and size. */
+/** By group and size. */
 export function costSnapshot(): Record<string, SumCost> {
   const limits = {
     bindingBytes: 2 ** 32 - 1,
@@ -26,7 +32,11 @@ export function costSnapshot(): Record<string, SumCost> {
         const plan = planMsm({ group, count: 2 ** log2 }, 1, limits);
         const { bits, windows, levels } = plan;
         const chunk = levels[0]?.chunk ?? 0;
-        return [`${group} 2^${log2}`, { bits, windows, chunk, ...mostMultiplications(plan) }];
+        const { total: most } = mostMultiplications(plan);
+        return [
+          `${group} 2^${log2}`,
+          { bits, windows, chunk, ...denseMultiplications(plan), most },
+        ];
       }),
     ),
   );

@@ -1,7 +1,7 @@
 /** Times of sums of scalar * point, dense scalars; each sum is compared with what bigints say. */
 import { type Affine, type Fq2, G1, G2, type Group } from "../../worker/curve.ts";
 import { SectionSums } from "../../worker/engines/gpu/msm.ts";
-import { multiplicationsOf } from "../../worker/engines/gpu/msm-cost.ts";
+import { denseMultiplications } from "../../worker/engines/gpu/msm-cost.ts";
 import { MsmKernels } from "../../worker/engines/gpu/msm-kernels.ts";
 import { affineBytes, planMsm, scratchBytes } from "../../worker/engines/gpu/msm-plan.ts";
 import { tailG1, tailG2 } from "../../worker/engines/gpu/msm-tail.ts";
@@ -123,7 +123,7 @@ async function timeOf(
       samplesMs.push(rounded(ms));
       tailMs.push(rounded(performance.now() - startedMs));
     }
-    const multiplications = sums * multiplicationsOf(plan).total;
+    const multiplications = sums * denseMultiplications(plan).total;
     return { group, log2, sums, multiplications, samplesMs, tailMs };
   } finally {
     section.free();

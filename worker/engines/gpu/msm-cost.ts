@@ -86,6 +86,27 @@ export function multiplicationsWith(plan: Work, counts: Iterable<number>): MsmCo
   return totalled({ entries, partials, reduction });
 }
 
+/**
+ * The cost to be expected where digits are random, as those of dense scalars are but for the top
+ * window's: one in 2^c is 0, some buckets stay empty, and an end of a chunk cuts a bucket's entries
+ * unless it lies between two buckets'.
+ */
+export function denseMultiplications(
+  plan: Work & { readonly bits: number; readonly buckets: number },
+): MsmCost {
+  const { bits, buckets, group, levels } = plan;
+  const { affine, sum } = ADDITION[group];
+  const entries = plan.entries * (1 - 2 ** -bits);
+  const occupied = buckets * (1 - Math.exp(-entries / buckets));
+  const cuts = ((levels[0] as Level).chunks - 1) * (1 - occupied / entries);
+  const { reduction } = mostMultiplications(plan);
+  return totalled({
+    entries: affine * Math.round(entries - occupied - cuts),
+    partials: sum * Math.round(cuts),
+    reduction,
+  });
+}
+
 /** Of one window. Of T and of rows without factors all but the first of each segment, and U's. */
 function additionsOf({ rows, lengthLog2, segmentsLog2, from }: Reduction): number {
   const [length, segments] = [2 ** lengthLog2, 2 ** segmentsLog2];
