@@ -11,7 +11,7 @@ import type { Tower } from "../../kernels/tower.ts";
 import type { Zkey } from "../../zkey.ts";
 import type { Kernels } from "./kernels.ts";
 import { planSections, type SectionScalars, SectionSums } from "./msm.ts";
-import { multiplicationsOf } from "./msm-cost.ts";
+import { mostMultiplications } from "./msm-cost.ts";
 import { scratchBytes } from "./msm-plan.ts";
 import { type SectionResults, tailG1, tailG2 } from "./msm-tail.ts";
 import { QuotientKey, quotientKeyBytes } from "./quotient.ts";
@@ -189,7 +189,7 @@ export class DeviceKey {
       scratch.take(bytes),
     );
     const plans = planSections(this.#of(names), proofs, device.limits).flat();
-    const products = plans.reduce((sum, plan) => sum + multiplicationsOf(plan).total, 0);
+    const products = plans.reduce((sum, plan) => sum + mostMultiplications(plan).total, 0);
     await device.submit(
       (commands) => sums.record(commands, names.map(scalarsOf)),
       deadline(proofs * products),
