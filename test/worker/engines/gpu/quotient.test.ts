@@ -13,14 +13,17 @@ import {
 import { planRows } from "../../../../worker/engines/gpu/row-plan.ts";
 import { referenceQuotient } from "../../../../worker/engines/reference.ts";
 import { openWasm } from "../../../../worker/engines/wasm.ts";
-import { readLE, SCALAR_FIELD } from "../../../../worker/field.ts";
+import { invert, mod, power, readLE, SCALAR_FIELD } from "../../../../worker/field.ts";
 import type { GpuDevice, GpuSlice } from "../../../../worker/gpu/device.ts";
+import { gpuError } from "../../../../worker/gpu/failure.ts";
 import type { Zkey } from "../../../../worker/zkey.ts";
 import { describeOnDevice } from "../../gpu/describe-on-device.ts";
 import { limitedDevice } from "../../gpu/limited-device.ts";
-import { syntheticZkey } from "../../synthetic-key.ts";
+import { scalarBytes, syntheticZkey } from "../../synthetic-key.ts";
 import { quotientTwin } from "./quotient-twin.ts";
 import { sampleCoefficients, sampleKey, sampleWitness } from "./sample-matrices.ts";
+
+const P = SCALAR_FIELD;
 
 describeOnDevice("worker / engines / gpu / quotient", (open) => {
   let kernels: QuotientKernels | undefined;
@@ -104,6 +107,44 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
     expect(await quotients(zkey, witnesses.slice(1, 2)), seed).toEqual([expected[1]]);
   });
 
+  // With one entry in each matrix, in rows i and j, the polynomials are multiples of Lagrange's: at x,
+  // where x^n = -1, they are -2 w^i / (n (x - w^i)) and the same for j, and their product c is 0.
+  it("has Lagrange's polynomials as its law, in a large domain", async () => {
+    const k = 16;
+    const domainSize = 2 ** k;
+    const [i, j] = [5, domainSize - 3];
+    const zkey = syntheticZkey({
+      ...{ nVars: 3, domainSize, h: [] },
+      coefficients: [
+        { matrix: 0, constraint: i, signal: 1, value: 7n },
+        { matrix: 1, constraint: j, signal: 2, value: 11n },
+      ],
+    });
+    const witnesses = [
+      [1n, 3n, 5n],
+      [1n, P - 1n, P >> 1n],
+    ] as const;
+    const got = await quotients(
+      zkey,
+      witnesses.map((values) => scalarBytes(values)),
+    );
+    const [w, g] = [domainSize, 2 * domainSize].map((order) =>
+      power(5n, (P - 1n) / BigInt(order), P),
+    ) as [bigint, bigint];
+    const lagrange = (row: number, x: bigint) => {
+      const root = power(w, BigInt(row), P);
+      return mod(-2n * root * invert(mod(BigInt(domainSize) * (x - root), P), P), P);
+    };
+    for (const place of [0, 1, 2, 511, 512, domainSize / 2 + 77, domainSize - 1]) {
+      const x = (g * power(w, BigInt(place), P)) % P;
+      witnesses.forEach(([, u, v], p) => {
+        const factor = (7n * u * 11n * v) % P;
+        const expected = (factor * lagrange(i, x) * lagrange(j, x)) % P;
+        expect(got[p]?.[place], `2^${k}, proof ${p}, value ${place}`).toBe(expected);
+      });
+    }
+  });
+
   it("is 0 where the matrices are, or one of them", async () => {
     for (const coefficients of [
       [],
@@ -158,7 +199,47 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
     key.release();
     await engine.close();
     const scalar = (values as bigint[]).reduce((sum, x, i) => sum + x * BigInt(i + 1), 0n);
-    expect(g1[0], seed).toEqual(G1.multiply(G1.generator, scalar % SCALAR_FIELD));
+    expect(g1[0], seed).toEqual(G1.multiply(G1.generator, scalar % P));
+  });
+
+  it("holds nothing when the device's memory ends while a key is loaded", async () => {
+    const gpu = await open();
+    const plan = planRows(sampleKey({ domain: 8, nVars: 9, entries: 30 }, "memory"), gpu.limits);
+    const before = gpu.allocatedBytes;
+    for (let room = 0; room < 5; room++) {
+      let left = room;
+      const small = limitedDevice(gpu, gpu.limits);
+      small.createBuffer = (bytes) => {
+        if (left-- === 0) throw gpuError("memory", "no more");
+        return gpu.createBuffer(bytes);
+      };
+      await expect(QuotientKey.load(small, compiled(gpu), plan)).rejects.toThrow("no more");
+      expect(gpu.allocatedBytes, `${room} buffers`).toBe(before);
+    }
+  });
+
+  it("refuses slices that are too short", async () => {
+    const gpu = await open();
+    const zkey = sampleKey({ domain: 8, nVars: 9, entries: 30, longRow: 40 }, "short");
+    const key = await QuotientKey.load(gpu, compiled(gpu), planRows(zkey, gpu.limits));
+    const buffer = gpu.createBuffer(4096);
+    const slices = [2 * 9, ...key.scratchBytes(2).map((bytes) => bytes / 32), 2 * 8].map((n) => ({
+      ...{ buffer, bytes: 32 * n },
+    }));
+    expect(slices.length).toBe(5);
+    for (const [i, short] of slices.entries()) {
+      const [witness, b, c, partials, output] = slices.with(i, {
+        ...short,
+        bytes: short.bytes - 32,
+      }) as [GpuSlice, GpuSlice, GpuSlice, GpuSlice, GpuSlice];
+      const scratch = [b, c, partials];
+      const recorded = gpu.submit((commands) =>
+        key.record(commands, { proofs: 2, witness, scratch, output }),
+      );
+      await expect(recorded, `slice ${i}`).rejects.toThrow(RangeError);
+    }
+    buffer.free();
+    key.free();
   });
 
   it("refuses a domain that a binding does not take", async () => {
