@@ -14,7 +14,7 @@ import { planRows } from "../../../../worker/engines/gpu/row-plan.ts";
 import { referenceQuotient } from "../../../../worker/engines/reference.ts";
 import { openWasm } from "../../../../worker/engines/wasm.ts";
 import { invert, mod, power, readLE, SCALAR_FIELD } from "../../../../worker/field.ts";
-import type { GpuDevice, GpuSlice } from "../../../../worker/gpu/device.ts";
+import type { GpuCommands, GpuDevice, GpuSlice } from "../../../../worker/gpu/device.ts";
 import { gpuError } from "../../../../worker/gpu/failure.ts";
 import type { Zkey } from "../../../../worker/zkey.ts";
 import { describeOnDevice } from "../../gpu/describe-on-device.ts";
@@ -164,7 +164,8 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
     const zkey = sampleKey(shape, seed);
     const witnesses = [0, 1, 2].map((i) => sampleWitness(shape.nVars, "dense", `${seed} ${i}`));
     const expected = witnesses.map((witness) => quotientTwin(zkey, witness));
-    for (const bindingBytes of [32 * 64, 3 * 32 * 64, 16384]) {
+    // The second is no multiple of any alignment, as some devices have it.
+    for (const bindingBytes of [32 * 64, 32 * 64 + 33, 3 * 32 * 64, 16383]) {
       for (const bindingAlignment of [64, 256].filter((a) => a >= gpu.limits.bindingAlignment)) {
         const narrow = limitedDevice(gpu, { bindingBytes, bindingAlignment });
         const plan = planRows(zkey, narrow.limits);
@@ -179,6 +180,39 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
         expect(got, `${seed}: ${bindingBytes}, ${bindingAlignment}`).toEqual(expected);
       }
     }
+  });
+
+  it("is the same where many small vectors are bound in several windows", async () => {
+    const gpu = await open();
+    const narrow = limitedDevice(gpu, { bindingBytes: 1023, bindingAlignment: 256 });
+    const zkey = sampleKey({ domain: 2, nVars: 3, entries: 9 }, "small vectors");
+    const witnesses = Array.from({ length: 40 }, (_, i) => sampleWitness(3, "dense", `small ${i}`));
+    const expected = witnesses.map((witness) => referenceQuotient(zkey, witness));
+    expect(await quotients(zkey, witnesses, narrow)).toEqual(expected);
+  });
+
+  it("takes as many dispatches for a batch as for one proof", async () => {
+    const gpu = await open();
+    const zkey = sampleKey({ domain: 1024, nVars: 9, entries: 30, longRow: 40 }, "dispatches");
+    const key = await QuotientKey.load(gpu, compiled(gpu), planRows(zkey, gpu.limits));
+    const dispatches = (proofs: number) => {
+      let count = 0;
+      const slice = (bytes: number) => ({ buffer: { bytes, free() {} } });
+      const commands: GpuCommands = {
+        ...{ dispatch: () => count++, barrier() {}, copy() {}, clear() {} },
+      };
+      key.record(commands, {
+        proofs,
+        witness: slice(proofs * 9 * 32),
+        scratch: key.scratchBytes(proofs).map(slice),
+        output: slice(proofs * 1024 * 32),
+      });
+      return count;
+    };
+    // Rows of A and of B, parts of the long row and their sum; a b; three passes of three vectors; h.
+    expect(dispatches(1)).toBe(4 + 1 + 9 + 1);
+    expect(dispatches(40)).toBe(dispatches(1));
+    key.free();
   });
 
   it("gives the sum that the engine of WebAssembly gives", async () => {
