@@ -1,5 +1,6 @@
 /**
- * Recomputes test/snapshots/constraints.json, proofs.json and gpu-sums.json.
+ * Recomputes test/snapshots/constraints.json, proofs.json, gpu-sums.json and
+ * gpu-quotient.json.
  *
  *   npm run costs              proofs, templates and the circuits that every build compiles: about a minute
  *   npm run costs -- --proofs  proofs only: seconds
@@ -11,6 +12,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { snapshotQuotientCosts } from "../bench/gpu-quotient-costs.ts";
 import { costSnapshot } from "../bench/gpu-sum-costs.ts";
 import { snapshotCosts } from "../bench/proof-costs.ts";
 import { circuitCosts, marginalCosts, templateCosts, templatesDigest } from "../circuits/costs.ts";
@@ -54,6 +56,10 @@ await writeFile(
 await writeFile(
   join(root, "test/snapshots/gpu-sums.json"),
   `${JSON.stringify(costSnapshot(), undefined, 2)}\n`,
+);
+await writeFile(
+  join(root, "test/snapshots/gpu-quotient.json"),
+  `${JSON.stringify(await snapshotQuotientCosts(), undefined, 2)}\n`,
 );
 // Compiling circuits takes longer.
 if (flags.proofs) process.exit();

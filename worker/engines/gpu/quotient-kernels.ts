@@ -18,7 +18,9 @@ const CODES = {
   extendTable: () => extendTable(),
 } satisfies Record<string, () => KernelCode>;
 
-export type QuotientKernels = Readonly<Record<keyof typeof CODES, GpuKernel>>;
+export type QuotientKernelName = keyof typeof CODES;
+export const QUOTIENT_KERNELS = Object.keys(CODES) as QuotientKernelName[];
+export type QuotientKernels = Readonly<Record<QuotientKernelName, GpuKernel>>;
 
 /** Compiles: on the calling thread, up to a second for all of them on a software device. */
 export function createQuotientKernels(device: GpuDevice): QuotientKernels {
