@@ -28,8 +28,7 @@ abstract contract InteractiveFraudProof is IInteractiveFraudProof {
     /// @inheritdoc IInteractiveFraudProof
     function bisect(uint64 challengeId, bytes32 midState) external {
         (Challenge storage game, address defender) = _open(challengeId);
-        if (game.turn != Turn.Defender) revert WrongTurn(challengeId, game.turn);
-        if (msg.sender != defender) revert NotThePlayer(msg.sender, defender);
+        _checkMove(challengeId, game, Turn.Defender, defender);
         game.clockDefender = _timeLeft(challengeId, game);
         game.turn = Turn.Challenger;
         game.lastMove = uint64(block.timestamp);
@@ -40,22 +39,11 @@ abstract contract InteractiveFraudProof is IInteractiveFraudProof {
     /// @inheritdoc IInteractiveFraudProof
     function choose(uint64 challengeId, bool agree) external {
         (Challenge storage game, ) = _open(challengeId);
-        if (game.turn != Turn.Challenger) revert WrongTurn(challengeId, game.turn);
-        if (msg.sender != game.challenger) revert NotThePlayer(msg.sender, game.challenger);
-        (uint64 lo, uint64 hi) = (game.lo, game.hi);
-        if (hi - lo == 1) revert StepIsolated(challengeId, lo);
+        _checkMove(challengeId, game, Turn.Challenger, game.challenger);
+        if (game.hi - game.lo == 1) revert StepIsolated(challengeId, game.lo);
         game.clockChallenger = _timeLeft(challengeId, game);
         game.lastMove = uint64(block.timestamp);
-
-        if (agree) {
-            lo = _middle(lo, hi);
-            game.lo = lo;
-            game.loState = game.midState;
-        } else {
-            hi = _middle(lo, hi);
-            game.hi = hi;
-            game.hiState = game.midState;
-        }
+        (uint64 lo, uint64 hi) = _narrow(game, agree);
         // With one instruction left it stays the challenger's turn: it is to show that the instruction leads elsewhere.
         if (hi - lo > 1) game.turn = Turn.Defender;
         emit Chosen(challengeId, agree, lo, hi);
@@ -126,6 +114,21 @@ abstract contract InteractiveFraudProof is IInteractiveFraudProof {
     /// @dev What follows from a result. The game is marked as over before this is called.
     function _settle(uint64 challengeId, Challenge storage game, bool challengerWon) internal virtual;
 
+    /// @dev Takes the half that the challenger chose. Virtual, like the checks below, so that tests can show what
+    /// weakened copies lose.
+    function _narrow(Challenge storage game, bool agree) internal virtual returns (uint64 lo, uint64 hi) {
+        (lo, hi) = (game.lo, game.hi);
+        if (agree) {
+            lo = _middle(lo, hi);
+            game.lo = lo;
+            game.loState = game.midState;
+        } else {
+            hi = _middle(lo, hi);
+            game.hi = hi;
+            game.hiState = game.midState;
+        }
+    }
+
     /// @dev Whether the one instruction that is left leads elsewhere than the defender says. The verdict is computed
     /// here and nobody's word; a witness that does not fit reverts and decides nothing.
     function verifyFraudProof(
@@ -147,6 +150,17 @@ abstract contract InteractiveFraudProof is IInteractiveFraudProof {
     /// @dev Who made the claim. Reverts if the claim is decided: its games wait to be closed and cannot go on.
     function _defenderOf(uint64 rootId) internal view virtual returns (address defender);
 
+    /// @dev Refuses whoever is not the player of this turn.
+    function _checkMove(
+        uint64 challengeId,
+        Challenge storage game,
+        Turn turn,
+        address player
+    ) internal view virtual {
+        if (game.turn != turn) revert WrongTurn(challengeId, game.turn);
+        if (msg.sender != player) revert NotThePlayer(msg.sender, player);
+    }
+
     /// @dev Time used since the last move, and time that was left at it, of the party whose move it is.
     function _clockOf(Challenge storage game) internal view virtual returns (uint256 elapsed, uint256 left) {
         left = game.turn == Turn.Defender ? game.clockDefender : game.clockChallenger;
@@ -162,6 +176,11 @@ abstract contract InteractiveFraudProof is IInteractiveFraudProof {
     function _known(uint64 challengeId) internal view returns (Challenge storage game) {
         game = _challenges[challengeId];
         if (game.challenger == address(0)) revert ChallengeUnknown(challengeId);
+    }
+
+/// @dev Below `hi`, above `lo`: there are at least two instructions between them.
+    function _middle(uint64 lo, uint64 hi) internal pure returns (uint64 mid) {
+        return lo + (hi - lo) / 2;
     }
 
     function _conclude(uint64 challengeId, bool challengerWon) private {
@@ -183,10 +202,5 @@ abstract contract InteractiveFraudProof is IInteractiveFraudProof {
         (uint256 elapsed, uint256 clockLeft) = _clockOf(game);
         if (elapsed > clockLeft) revert ClockRanOut(challengeId, elapsed, clockLeft);
         return uint24(clockLeft - elapsed);
-    }
-
-    /// @dev Below `hi`, above `lo`: there are at least two instructions between them.
-    function _middle(uint64 lo, uint64 hi) private pure returns (uint64 mid) {
-        return lo + (hi - lo) / 2;
     }
 }

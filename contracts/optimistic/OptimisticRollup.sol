@@ -107,8 +107,7 @@ contract OptimisticRollup is IOptimisticRollup, InteractiveFraudProof, Credits, 
     function challengeStateRoot(uint64 id) external payable returns (uint64 challengeId) {
         _takeStake(CHALLENGE_DEPOSIT_WEI);
         StateRoot storage entry = _pending(id);
-        uint64 deadline = entry.deadline;
-        if (block.timestamp >= deadline) revert ChallengePeriodOver(id, deadline);
+        if (_isChallengePeriodOver(entry)) revert ChallengePeriodOver(id, entry.deadline);
         if (msg.sender == entry.proposer) revert OwnStateRoot(id);
 
         Claim storage claim = _claims[entry.key];
@@ -211,7 +210,8 @@ contract OptimisticRollup is IOptimisticRollup, InteractiveFraudProof, Credits, 
         return keccak256(abi.encode(batchEnd, root));
     }
 
-    /// @dev The first win rejects the entry; all its other games then wait to be refunded. A won defence ends one game
+    /// @dev What is virtual below is so that tests can show what weakened copies lose.
+    /// The first win rejects the entry; all its other games then wait to be refunded. A won defence ends one game
     /// and closes nothing for others, so that to lose on purpose achieves nothing.
     function _settle(uint64 challengeId, Challenge storage game, bool challengerWon) internal virtual override {
         uint64 id = game.rootId;
@@ -226,6 +226,19 @@ contract OptimisticRollup is IOptimisticRollup, InteractiveFraudProof, Credits, 
             entry.lastResolvedAt = uint64(block.timestamp);
             _addCredit(entry.proposer, CHALLENGE_DEPOSIT_WEI);
         }
+    }
+
+    /// @dev Appends a game to those of its entry.
+    function _link(StateRoot storage entry, uint64 challengeId) internal virtual {
+        uint64 last = entry.lastOpen;
+        if (last == 0) {
+            entry.firstOpen = challengeId;
+        } else {
+            _neighbours[last].next = challengeId;
+            _neighbours[challengeId].previous = last;
+        }
+        entry.lastOpen = challengeId;
+        ++entry.openChallenges;
     }
 
     /// @dev Instruction and state come from nobody's word: the inbox says what stands at this step, and the state has
@@ -260,14 +273,31 @@ contract OptimisticRollup is IOptimisticRollup, InteractiveFraudProof, Credits, 
         return batchEnd <= finalEnd ? Status.Slashed : Status.Pending;
     }
 
-    function _finalize(uint64 id, bytes32 finalKey) private returns (bytes32 key) {
-        StateRoot storage entry = _pending(id);
+    /// @dev From the deadline on an entry can be made final, so up to it, and not in its second, it can be challenged.
+    function _isChallengePeriodOver(StateRoot storage entry) internal view virtual returns (bool isOver) {
+        return block.timestamp >= entry.deadline;
+    }
+
+    function _checkFinalizable(uint64 id, StateRoot storage entry, bytes32 finalKey) internal view virtual {
         if (entry.parentKey != finalKey) revert ParentNotFinal(id, entry.parentKey, finalKey);
         if (entry.openChallenges != 0) revert ChallengesOpen(id, entry.openChallenges);
         uint256 earliest = entry.deadline;
         if (entry.lastResolvedAt != 0) earliest = Math.max(earliest, entry.lastResolvedAt + GRACE_SECONDS);
         if (block.timestamp < earliest) revert TooEarly(id, earliest);
+    }
 
+    function _takeStake(uint256 stakeWei) internal view virtual {
+        if (msg.value != stakeWei) revert StakeMismatch(msg.value, stakeWei);
+    }
+
+    /// @dev One stake of one proposer; not one root, see `proposeStateRoot`.
+    function _stakeKey(bytes32 key, bytes32 parentKey, address proposer) internal pure virtual returns (bytes32 stake) {
+        return keccak256(abi.encode(key, parentKey, proposer));
+    }
+
+    function _finalize(uint64 id, bytes32 finalKey) private returns (bytes32 key) {
+        StateRoot storage entry = _pending(id);
+        _checkFinalizable(id, entry, finalKey);
         key = entry.key;
         uint64 batchEnd = _claims[key].batchEnd;
         entry.status = Status.Finalized;
@@ -282,18 +312,6 @@ contract OptimisticRollup is IOptimisticRollup, InteractiveFraudProof, Credits, 
         uint256 prize = PROPOSER_BOND_WEI / 2;
         _addCredit(winner, prize);
         _addCredit(address(0), PROPOSER_BOND_WEI - prize);
-    }
-
-    function _link(StateRoot storage entry, uint64 challengeId) private {
-        uint64 last = entry.lastOpen;
-        if (last == 0) {
-            entry.firstOpen = challengeId;
-        } else {
-            _neighbours[last].next = challengeId;
-            _neighbours[challengeId].previous = last;
-        }
-        entry.lastOpen = challengeId;
-        ++entry.openChallenges;
     }
 
     function _unlink(StateRoot storage entry, uint64 challengeId) private {
@@ -316,13 +334,5 @@ contract OptimisticRollup is IOptimisticRollup, InteractiveFraudProof, Credits, 
     /// of a game are few.
     function _nextBatchEnd(uint64 batchEnd, uint64 batchCount) private view returns (uint64 next) {
         return uint64(Math.min(Math.max(batchCount, batchEnd + 1), batchEnd + MAX_BATCHES));
-    }
-
-    function _takeStake(uint256 stakeWei) private view {
-        if (msg.value != stakeWei) revert StakeMismatch(msg.value, stakeWei);
-    }
-
-    function _stakeKey(bytes32 key, bytes32 parentKey, address proposer) private pure returns (bytes32 stake) {
-        return keccak256(abi.encode(key, parentKey, proposer));
     }
 }

@@ -51,7 +51,7 @@ contract CountingGame is InteractiveFraudProof {
         Challenge memory game,
         bytes calldata inputs,
         bytes calldata preState
-    ) internal pure override returns (bytes32) {
+    ) internal pure virtual override returns (bytes32) {
         bytes32 state = abi.decode(preState, (bytes32));
         if (state != game.loState) revert OtherState(state, game.loState);
         uint64 step = abi.decode(inputs, (uint64));

@@ -28,7 +28,7 @@ contract InteractiveFraudProofTest {
     bytes32[] private trace;
 
     function setUp() public {
-        game = new CountingGame(CLOCK);
+        game = _create(CLOCK);
         vm.warp(START);
     }
 
@@ -298,6 +298,11 @@ contract InteractiveFraudProofTest {
         game.challenges(1);
         vm.expectRevert(unknown);
         game.abandon(1);
+    }
+
+    /// @dev A weakened copy, in the tests that show what its weakness costs.
+    function _create(uint24 clockSeconds) internal virtual returns (CountingGame) {
+        return new CountingGame(clockSeconds);
     }
 
     /// @dev A proposer that says a wrong end, against a challenger that says what it sees in the true trace.

@@ -453,6 +453,14 @@ contract OptimisticRollupTest is OptimisticTest {
         rollup.showExitRoot(1, state);
     }
 
+    /// @dev No scan anywhere: after two hundred entries and games everything costs what it cost after one.
+    function test_costDoesNotGrowWithEntries() public {
+        uint256[2] memory before = _costs(1);
+        for (uint256 i = 2; i < 200; i++) _costs(i);
+        uint256[2] memory afterwards = _costs(200);
+        require(afterwards[0] <= before[0] && afterwards[1] <= before[1], "costs grow");
+    }
+
     function test_deploymentsThatCannotWork() public {
         vm.expectRevert(abi.encodeWithSelector(IOptimisticRollup.ForeignLedger.selector, address(rollup)));
         new OptimisticRollup(ILedgerVM(address(ledger)), IDataAvailability(address(inbox)), _config());
@@ -535,6 +543,22 @@ contract OptimisticRollupTest is OptimisticTest {
 
     function finalize(uint64 id) external {
         _finalize(id);
+    }
+
+    /// @dev Gas of a proposal, and of a challenge to it.
+    function _costs(uint256 i) private returns (uint256[2] memory gas) {
+        address proposer = address(uint160(0x7000 + i));
+        vm.deal(proposer, BOND);
+        vm.deal(BOB, DEPOSIT);
+        bytes32 root = _falseRoot(i);
+        vm.prank(proposer);
+        uint256 start = gasleft();
+        uint64 id = rollup.proposeStateRoot{value: BOND}(root, genesis);
+        gas[0] = start - gasleft();
+        vm.prank(BOB);
+        start = gasleft();
+        rollup.challengeStateRoot{value: DEPOSIT}(id);
+        gas[1] = start - gasleft();
     }
 
     /// @dev Makes the batch that children of an entry wait for, and gives the entry's claim.
