@@ -15,8 +15,8 @@ import {
     ValidityIsTruthGame
 } from "./WeakGames.sol";
 
-/// @dev Puts the article's defects back, one at a time, and runs the test that is there to notice it: without the defect
-/// it passes, with it it does not.
+/// @dev Puts the article's defects back, one at a time, and runs the test that is there to notice it: without the
+/// defect it passes, with it it does not.
 contract WeakGamesTest is InteractiveFraudProofTest {
     enum Defect {
         None,

@@ -72,8 +72,8 @@ function weakRollup(
     return new OptimisticRollup(ledger, inbox, config);
 }
 
-/// @dev Puts the article's defects back, one at a time, and runs the test that is there to notice it: without the defect
-/// it passes, with it it does not.
+/// @dev Puts the article's defects back, one at a time, and runs the test that is there to notice it: without the
+/// defect it passes, with it it does not.
 contract WeakRulesTest is OptimisticRollupTest {
     Defect private defect;
 
