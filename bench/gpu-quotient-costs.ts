@@ -59,6 +59,9 @@ export async function quotientCosts(domain: number): Promise<QuotientCosts> {
   });
   const { transforms, coset, pointwise, dispatches, barriers } = counter;
   const total = transforms + coset + pointwise;
+  if (total !== key.multiplications) {
+    throw new Error(`the engine expects ${key.multiplications} multiplications, ${total} are made`);
+  }
   return { multiplications: { transforms, coset, pointwise, total }, dispatches, barriers };
 }
 

@@ -168,8 +168,7 @@ export class DeviceKey {
       const output = scratch.take(proofs * quotientBytes);
       const work = this.#quotient.scratchBytes(proofs).map((bytes) => scratch.take(bytes));
       const run = { proofs, witness, scratch: work, output };
-      // Six transforms and what is between them.
-      const products = proofs * domainSize * (6 * Math.log2(domainSize) + 50);
+      const products = proofs * this.#quotient.multiplications;
       await device.submit((commands) => this.#quotient.record(commands, run), deadline(products));
       onProgress(1 - SUMS_SHARE);
       quotient = output;

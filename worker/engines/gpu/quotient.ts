@@ -53,6 +53,15 @@ export function quotientKeyBytes(plan: RowPlan, limits: WindowLimits): number {
   return Object.values(buffers).reduce((sum, bytes) => sum + bytes, 0);
 }
 
+/** Multiplications in Fr of one proof's quotient, those by 1 included. */
+export function quotientMultiplications({
+  domain,
+  entryCount,
+}: Pick<RowPlan, "domain" | "entryCount">): number {
+  // Three times to the coset and back, its factors, the products c = a b and a b - c.
+  return entryCount + domain * (3 * Math.log2(domain) + 3 + 2);
+}
+
 /** A key's part for the quotient, on the device. */
 export class QuotientKey {
   readonly #limits: WindowLimits;
@@ -91,6 +100,11 @@ export class QuotientKey {
   /** As `quotientScratchBytes`. */
   scratchBytes(proofs: number): number[] {
     return quotientScratchBytes(this.#rows.plan, proofs);
+  }
+
+  /** As `quotientMultiplications`. */
+  get multiplications(): number {
+    return quotientMultiplications(this.#rows.plan);
   }
 
   /** Nothing that was submitted may still use the key. Idempotent. */

@@ -39,6 +39,7 @@ export interface RowPlan {
   readonly nVars: number;
   /** Distinct coefficients, 32 B each, as in the key: times 2^512. */
   readonly values: Uint8Array;
+  readonly entryCount: number;
   /** Wires and values, as `kernels/spirv/rows.ts` has them. */
   readonly entries: Uint32Array;
   /** As there. */
@@ -82,6 +83,7 @@ export function planRows(key: Matrices, limits: WindowLimits): RowPlan {
     domain,
     nVars,
     values,
+    entryCount: numbers.length,
     entries,
     tasks: joined([first, ...rest].map(({ tasks }) => tasks)),
     stages: piecesOf(first, rest, slices, limits),

@@ -37,6 +37,8 @@ const TASK_BASE = 5;
 const taskWords = Uint32Array.from([
   ...new Array<number>(TASK_BASE).fill(UNTOUCHED),
   ...tasks.flatMap(({ start, count, target }) => [start, count, target]),
+  // One more than there shall be.
+  ...[0, 2, tasks.length + 1],
 ]);
 const push = [tasks.length, TASK_BASE, SUM_STRIDE, SUM_BASE, STRIDE, BASE];
 
