@@ -2,7 +2,7 @@ import { describe } from "vitest";
 import { GpuEngine } from "../../../../worker/engines/gpu/engine.ts";
 import { conformance } from "../../conformance.ts";
 import { openAny, whyNoDevice } from "../../gpu/device-fixture.ts";
-import { limitedDevice } from "../../gpu/limited-device.ts";
+import { narrowed } from "./narrow-device.ts";
 
 const reason = whyNoDevice === undefined ? "" : ` (${whyNoDevice})`;
 
@@ -16,7 +16,7 @@ describe.skipIf(whyNoDevice !== undefined)(
     conformance({
       open: async () => {
         const narrow = { bindingBytes: 2 ** 18, bindingAlignment: 256 };
-        return new GpuEngine("vulkan", limitedDevice(await openAny(), narrow));
+        return new GpuEngine("vulkan", narrowed(await openAny(), narrow));
       },
       isFast: true,
     });

@@ -18,8 +18,8 @@ import type { GpuCommands, GpuDevice, GpuSlice } from "../../../../worker/gpu/de
 import { gpuError } from "../../../../worker/gpu/failure.ts";
 import type { Zkey } from "../../../../worker/zkey.ts";
 import { describeOnDevice } from "../../gpu/describe-on-device.ts";
-import { limitedDevice } from "../../gpu/limited-device.ts";
 import { scalarBytes, syntheticZkey } from "../../synthetic-key.ts";
+import { narrowed } from "./narrow-device.ts";
 import { quotientTwin } from "./quotient-twin.ts";
 import { sampleCoefficients, sampleKey, sampleWitness } from "./sample-matrices.ts";
 
@@ -167,7 +167,7 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
     // The second is no multiple of any alignment, as some devices have it.
     for (const bindingBytes of [32 * 64, 32 * 64 + 33, 3 * 32 * 64, 16383]) {
       for (const bindingAlignment of [64, 256].filter((a) => a >= gpu.limits.bindingAlignment)) {
-        const narrow = limitedDevice(gpu, { bindingBytes, bindingAlignment });
+        const narrow = narrowed(gpu, { bindingBytes, bindingAlignment });
         const plan = planRows(zkey, narrow.limits);
         if (bindingBytes === 32 * 64) {
           const pieces = plan.stages.flat();
@@ -184,7 +184,7 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
 
   it("is the same where many small vectors are bound in several windows", async () => {
     const gpu = await open();
-    const narrow = limitedDevice(gpu, { bindingBytes: 1023, bindingAlignment: 256 });
+    const narrow = narrowed(gpu, { bindingBytes: 1023, bindingAlignment: 256 });
     const zkey = sampleKey({ domain: 2, nVars: 3, entries: 9 }, "small vectors");
     const witnesses = Array.from({ length: 40 }, (_, i) => sampleWitness(3, "dense", `small ${i}`));
     const expected = witnesses.map((witness) => referenceQuotient(zkey, witness));
@@ -243,7 +243,7 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
     const before = gpu.allocatedBytes;
     for (let room = 0; room < 5; room++) {
       let left = room;
-      const small = limitedDevice(gpu, gpu.limits);
+      const small = narrowed(gpu, gpu.limits);
       small.createBuffer = (bytes) => {
         if (left-- === 0) throw gpuError("memory", "no more");
         return gpu.createBuffer(bytes);
@@ -278,7 +278,7 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
   });
 
   it("refuses a domain that a binding does not take", async () => {
-    const gpu = limitedDevice(await open(), { bindingBytes: 1024, bindingAlignment: 256 });
+    const gpu = narrowed(await open(), { bindingBytes: 1024, bindingAlignment: 256 });
     const zkey = syntheticZkey({ nVars: 2, domainSize: 64 });
     expect(() => planRows(zkey, gpu.limits)).toThrow(/domain of 64, expected at most 32/);
   });
