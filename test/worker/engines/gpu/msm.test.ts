@@ -177,39 +177,50 @@ describeOnDevice("worker / engines / gpu / msm", (device) => {
     expect(await sums([{ points, scalars }], flat)).toEqual(got);
   });
 
-  it("finds scalars from an offset on, and those of a section that does not begin at 0", async () => {
-    const gpu = await device();
-    const count = 40;
-    const points = knownPoints("g1", upTo(count));
-    const scalars = random(3 * count, "offset");
-    const section = await loadSection(gpu, "g1", points.bytes, (i) => 2 * i + 5);
-    const buffers: GpuSlice[] = [];
-    const take = (bytes: number) => {
-      const slice = { buffer: gpu.createBuffer(bytes) };
-      buffers.push(slice);
-      return slice;
-    };
-    try {
-      const slice = { ...take(32 * (scalars.length + 8)), offset: 256, bytes: 32 * scalars.length };
-      await gpu.upload(scalarBytes([scalars], false), slice);
-      const batch = new SectionSums(await kernels(), gpu.limits, [section], 1, take);
-      const strideBytes = 32 * scalars.length;
-      const record = (first: number) =>
-        gpu.submit((commands) => {
-          batch.record(commands, [{ slice, strideBytes, first, isMontgomery: false }]);
-        });
-      for (const first of [0, 3, 8]) {
-        await record(first);
-        const mine = points.logs.map((_, i) => scalars[2 * i + 5 + first] as bigint);
-        const results = await batch.download(gpu);
-        expect(pointOf(batch.layout[0] as never, results, 0), `first ${first}`).toEqual(
-          expectedSum(points, mine),
-        );
+  it("finds scalars from an offset on, far apart, in bindings that begin at coarse steps", async () => {
+    const [count, proofs, bindingBytes] = [40, 3, 512 << 10];
+    const own = (await device()).limits.bindingAlignment;
+    // Two proofs' scalars and what is between them do not fit into one binding.
+    const strideBytes = bindingBytes - 1024;
+    for (const bindingAlignment of [own, Math.max(own, 256)]) {
+      const gpu = narrowed(await device(), { bindingBytes, bindingAlignment });
+      const points = knownPoints("g1", upTo(count));
+      const section = await loadSection(gpu, "g1", points.bytes, (i) => 2 * i + 5);
+      const buffers: GpuSlice[] = [];
+      const take = (bytes: number) => {
+        const slice = { buffer: gpu.createBuffer(bytes) };
+        buffers.push(slice);
+        return slice;
+      };
+      try {
+        const batch = new SectionSums(await kernels(), gpu.limits, [section], proofs, take);
+        const bytes = strideBytes * (proofs - 1) + 32 * 3 * count;
+        const slice = { ...take(bytes + 320), offset: 288, bytes };
+        const scalars = [..."abc"].map((seed) => random(3 * count, seed));
+        for (const [proof, values] of scalars.entries()) {
+          const { buffer, offset } = slice;
+          const to = { buffer, offset: offset + strideBytes * proof };
+          await gpu.upload(scalarBytes([values], false), to);
+        }
+        const record = (first: number) =>
+          gpu.submit((commands) => {
+            batch.record(commands, [{ slice, strideBytes, first, isMontgomery: false }]);
+          });
+        for (const first of [0, 3, 8, 9]) {
+          await record(first);
+          const results = await batch.download(gpu);
+          scalars.forEach((values, proof) => {
+            const mine = points.logs.map((_, i) => values[2 * i + 5 + first] as bigint);
+            const got = pointOf(batch.layout[0] as never, results, proof);
+            const name = `alignment ${bindingAlignment}, first ${first}, proof ${proof}`;
+            expect(got, name).toEqual(expectedSum(points, mine));
+          });
+        }
+        await expect(record(40)).rejects.toThrow(RangeError);
+      } finally {
+        section.free();
+        for (const { buffer } of buffers) buffer.free();
       }
-      await expect(record(40)).rejects.toThrow(RangeError);
-    } finally {
-      section.free();
-      for (const { buffer } of buffers) buffer.free();
     }
   });
 

@@ -32,19 +32,20 @@ async function contentOf(device: GpuDevice, { chunks }: Section) {
 }
 
 describeOnDevice("worker / engines / gpu / section", (device) => {
-  it.each<[GroupName, number]>([
-    ["g1", 64 << 10],
-    ["g2", 64 << 10],
-    ["g1", 128 << 20],
+  it.each<[GroupName, number, number]>([
+    ["g1", 64 << 10, 3],
+    ["g2", 64 << 10, 1],
+    ["g1", 64 << 10, 100],
+    ["g1", 128 << 20, 3],
   ])(
-    "keeps all points of %s but infinity, in bindings of %i bytes",
-    async (group, bindingBytes) => {
+    "keeps all points of %s but infinity, in bindings of %i bytes, each %i-th scalar",
+    async (group, bindingBytes, step) => {
       const gpu = narrowed(await device(), { bindingBytes });
       const count = 1000;
       const isInfinity = (i: number) =>
         i === 0 || i === count - 1 || i % 7 === 3 || (i > 400 && i < 600);
       const points = pointsOf(group, count, isInfinity);
-      const scalarOf = (i: number) => 3 * i + 17;
+      const scalarOf = (i: number) => step * i + 17;
       const before = gpu.allocatedBytes;
       const section = await loadSection(gpu, group, points, scalarOf);
       try {
