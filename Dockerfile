@@ -2,6 +2,7 @@
 # manager, no keys. docs/operations.md says how to run it; docs/adr/0032-image.md why it is made so.
 #
 #   docker build -t proofmill .
+#   docker build -t proofmill:gpu --target gpu .       with Vulkan's loader, for machines with a GPU: docs/gpu.md
 #
 # BASE      builds; nothing of it but the C libraries reaches the image. Debian or Ubuntu, with npm. For a release pin it
 #           by digest.
@@ -36,6 +37,8 @@ RUN npm run --silent pack && mkdir -p /image/app \
  && rm -r /image/app/contracts /image/app/proto /image/app/README.md \
  && sed -i '1s|.*|#!/usr/local/bin/node|' /image/app/prover/command/main.js \
  && chmod 755 /image/app/prover/command/main.js
+# What calls Vulkan's loader is compiled for each system: for this one, with its C library only.
+RUN mkdir -p /image/native && cp -r node_modules/@koromix /image/native/ && rm -rf /image/native/@koromix/*/musl_*
 ARG CIRCUITS=
 RUN mkdir -p build/circuits /image/circuits \
  && if [ -n "$CIRCUITS" ]; then npm run --silent build:circuits -- $CIRCUITS && cp -r build/circuits/. /image/circuits; fi
@@ -52,13 +55,31 @@ RUN mkdir -p /image/system/usr/local/bin && cd /image/system \
  && echo 'hosts: files dns' > etc/nsswitch.conf \
  && mkdir -m 1777 tmp && mkdir -p var/lib && mkdir -m 700 var/lib/proofmill && chown 10001:10001 var/lib/proofmill
 
-FROM scratch
+# Vulkan's loader, and what NVIDIA's driver loads although no window is opened. Unpacked rather than installed: what
+# these packages ask for is drivers, which come from the machine that runs the image.
+FROM ${BASE} AS gpu-libraries
+WORKDIR /var/cache/apt/archives
+RUN set -e; mkdir /gpu; isFresh=; \
+    for package in libvulkan1 libegl1 libgl1 libglx0 libglvnd0 libx11-6 libxext6 libxcb1 libxau6 libxdmcp6 libbsd0 libmd0; do \
+      if ! ls ${package}_*.deb > /dev/null 2>&1; then \
+        if [ -z "$isFresh" ]; then apt-get update; isFresh=yes; fi; \
+        apt-get download "$package"; \
+      fi; \
+      dpkg -x ${package}_*.deb /gpu; \
+    done; \
+    find /gpu/usr/share -type f ! -name copyright -delete; find /gpu/usr/share -type d -empty -delete; \
+    # Where the container toolkit puts a driver's libraries, and where it tells the dynamic linker of them.
+    mkdir -p /gpu/etc && cp /etc/debian_version /gpu/etc/ \
+ && cp -r /etc/ld.so.conf /etc/ld.so.conf.d /gpu/etc/
+
+FROM scratch AS service
 LABEL org.opencontainers.image.title="proofmill" \
       org.opencontainers.image.description="A proving service for rollups: signed transfers in, a verified Groth16 proof out, over gRPC" \
       org.opencontainers.image.licenses="Apache-2.0"
 # What changes least comes first, so that an upgrade fetches the last layers only.
 COPY --from=build /image/system/ /
 COPY --from=dependencies /app/node_modules/ /app/node_modules/
+COPY --from=build /image/native/ /app/node_modules/
 COPY --from=build /image/circuits/ /circuits/
 COPY --from=build /image/app/ /app/
 ENV PATH=/usr/local/bin \
@@ -74,3 +95,15 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --start-period=2m --interval=30s --timeout=5s --retries=3 CMD ["proofmill", "health"]
 ENTRYPOINT ["proofmill"]
 CMD ["serve"]
+
+# Libraries and device nodes of NVIDIA's driver are put in by the container toolkit, which these two variables tell
+# that Vulkan is wanted, too. Some clusters mount them in /usr/local/nvidia instead.
+FROM service AS gpu
+COPY --from=gpu-libraries /gpu/ /
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics \
+    LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/local/nvidia/lib \
+    XDG_DATA_DIRS=/usr/local/share:/usr/share:/usr/local/nvidia/share:/usr/local/nvidia
+
+# What is built when no target is named.
+FROM service
