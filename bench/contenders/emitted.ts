@@ -15,9 +15,12 @@ const outDir = join(root, `build/bench/emitted/${process.pid}`);
 /** Threads are started by URL, which no compiler follows: the whole folder. */
 const SOURCES = ["worker/**/*.ts", "bench/contenders/*-child.ts", "bench/*.d.ts"];
 
-export type ChildProgram = "ours-child" | "snarkjs-child";
+export type ChildProgram = "ours-child" | "snarkjs-child" | "gpu-child";
 
 let emitting: Promise<void> | undefined;
+
+/** Whether this is JavaScript itself, in a packed build: then the programs lie beside it. */
+const IS_EMITTED = import.meta.filename.endsWith(".js");
 
 /**
  * Where the JavaScript of a program of this folder is; made once in a run.
@@ -25,6 +28,7 @@ let emitting: Promise<void> | undefined;
  * @throws Error with the compiler's words
  */
 export async function emittedChild(program: ChildProgram): Promise<string> {
+  if (IS_EMITTED) return join(import.meta.dirname, `${program}.js`);
   emitting ??= emit();
   await emitting;
   return join(outDir, `bench/contenders/${program}.js`);

@@ -29,6 +29,8 @@ export interface ProvedMessage {
   readonly publicSignals: readonly string[];
   /** Where the contender says that the time went. */
   readonly stageMs?: Readonly<Record<string, number>>;
+  /** Bytes that it holds on a device, where there is one. */
+  readonly deviceBytes?: number;
 }
 
 export type Answer = Loaded | ProvedMessage;

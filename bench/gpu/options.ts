@@ -24,6 +24,7 @@ export interface GpuOptions {
   /** Proofs that are asked for at the same time. */
   readonly inFlight: readonly number[];
   readonly windowMs: number;
+  readonly windows: number;
   /** Undefined: bench/results/gpu, or build/bench/results/gpu of a quick run or a software device. */
   readonly outDir: string | undefined;
   readonly isQuick: boolean;
@@ -87,6 +88,7 @@ export function parseGpuOptions(words: readonly string[]): GpuOptions | undefine
     proofs: sizes("sizes", "6,8", "12-18"),
     inFlight: parseInFlight(flags["in-flight"] ?? (isQuick ? "1,2" : "1,2,4,8,16")),
     windowMs: 1000 * parseNumber("--window", flags.window ?? (isQuick ? "1" : "5"), { min: 0 }),
+    windows: isQuick ? 1 : 3,
     outDir: flags.out,
     isQuick,
   };

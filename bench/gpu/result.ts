@@ -77,7 +77,9 @@ export interface ProofTime {
   /** The first proof; not among the samples. */
   readonly firstMs: number;
   readonly samplesMs: readonly number[];
-  /** Device memory that the engine held after the proofs; only where it says so. */
+  /** Medians, where the engine says where its time goes. */
+  readonly stageMs?: Readonly<Record<string, number>>;
+  /** Device memory with the key and one proof at a time; only of a GPU. */
   readonly deviceBytes?: number;
 }
 
@@ -87,6 +89,8 @@ export interface ProofRate {
   /** Proofs asked for at the same time. */
   readonly inFlight: number;
   readonly proofsPerSecond: readonly number[];
+  /** Device memory afterwards; only of a GPU. */
+  readonly deviceBytes?: number;
 }
 
 export interface GpuBenchResult {
@@ -111,6 +115,8 @@ export interface GpuBenchResult {
   readonly msm: readonly SumTime[];
   readonly proofs: readonly ProofTime[];
   readonly throughput: readonly ProofRate[];
+  /** Proofs whose equation bigints have checked: the first one of each engine and circuit. */
+  readonly checkedProofs: number;
   /** What was asked for and could not be measured, a line each. */
   readonly missing: readonly string[];
 }
@@ -223,6 +229,7 @@ const RESULT: Form = {
           keyLoadMs: "number",
           firstMs: "number",
           samplesMs: NUMBERS,
+          stageMs: { optional: { recordOf: "number" } },
           deviceBytes: { optional: "number" },
         },
       },
@@ -234,9 +241,11 @@ const RESULT: Form = {
           engine: ENGINE,
           inFlight: "number",
           proofsPerSecond: NUMBERS,
+          deviceBytes: { optional: "number" },
         },
       },
     },
+    checkedProofs: "number",
     missing: { each: "string" },
   },
 };

@@ -7,6 +7,7 @@ import { measureFields } from "./fields.ts";
 import { measureMsm } from "./msm.ts";
 import type { GpuMeasure, GpuOptions } from "./options.ts";
 import { measurePoints } from "./points.ts";
+import { measureProofs } from "./proofs.ts";
 import { type DeviceFacts, type GpuBenchResult, SOFTWARE_WARNING } from "./result.ts";
 import type { GpuSession } from "./timing.ts";
 import { measureTransforms } from "./transforms.ts";
@@ -37,11 +38,7 @@ export async function runGpuBench(
       progress,
       miss: (what, why) => missing.set(what, `${what}: ${why}`),
     };
-    for (const measure of options.measures) {
-      const part = await measured(session, measure, options).catch((error: Error): Part => {
-        session.miss(measure, error.message);
-        return {};
-      });
+    const add = async (part: Part) => {
       result = {
         ...result,
         ...part,
@@ -49,6 +46,22 @@ export async function runGpuBench(
         minutes: Math.round((performance.now() - startedMs) / 6_000) / 10,
       };
       await keep(result);
+    };
+    const attempt = (measure: GpuMeasure, work: () => Promise<Part>): Promise<void> =>
+      work()
+        .catch((error: Error): Part => {
+          session.miss(measure, error.message);
+          return {};
+        })
+        .then(add);
+    for (const measure of options.measures) {
+      if (measure === "proofs") continue;
+      await attempt(measure, () => measured(session, measure, options));
+    }
+    // Proofs have processes of their own; the device's memory is theirs then.
+    await device.close();
+    if (options.measures.includes("proofs")) {
+      await attempt("proofs", () => measureProofs(session, options, add));
     }
   } finally {
     await device.close();
@@ -60,7 +73,7 @@ export async function runGpuBench(
 
 async function measured(
   session: GpuSession,
-  measure: GpuMeasure,
+  measure: Exclude<GpuMeasure, "proofs">,
   { invocations, transforms, msm }: GpuOptions,
 ): Promise<Part> {
   switch (measure) {
@@ -72,9 +85,6 @@ async function measured(
       return { transforms: await measureTransforms(session, transforms) };
     case "msm":
       return { msm: await measureMsm(session, msm) };
-    default:
-      session.miss(measure, "this version has no such engine yet");
-      return {};
   }
 }
 
@@ -103,6 +113,7 @@ function emptyResult(
     msm: [],
     proofs: [],
     throughput: [],
+    checkedProofs: 0,
     missing: [],
   };
 }

@@ -84,6 +84,7 @@ export function sampleGpuResult(change: Partial<GpuBenchResult> = {}): GpuBenchR
       { fixture: "dense-17", engine: "vulkan", inFlight: 16, proofsPerSecond: [80, 84, 82] },
       { fixture: "dense-17", engine: "wasm", inFlight: 16, proofsPerSecond: [8, 8.2, 8.4] },
     ],
+    checkedProofs: 2,
     missing: [],
     ...change,
   };
