@@ -24,7 +24,8 @@ import { openWasm, type WasmKey } from "../worker/engines/wasm.ts";
 import { prove, residentKey } from "../worker/groth16.ts";
 import { parseWtns } from "../worker/wtns.ts";
 import { parseZkey, type Zkey } from "../worker/zkey.ts";
-import { batchFixture, generatedFixture } from "./fixtures/fixture.ts";
+import { batchFixture } from "./fixtures/batch-fixture.ts";
+import { generatedFixture } from "./fixtures/fixture.ts";
 
 const KERNELS = ["fma", "extmul"] as const;
 type Kernels = (typeof KERNELS)[number];

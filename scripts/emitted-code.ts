@@ -25,23 +25,31 @@ export async function threadModules(): Promise<string[]> {
 }
 
 /**
- * Compiles files and all that they import, as `tsconfig.package.json` says.
+ * Compiles files and all that they import.
  *
  * @param dir    absolute path of where the JavaScript goes, in the folders of the checkout.
  * @param files  below the checkout.
+ * @param base   whose options: the npm package's for older versions of Node, or the checkout's.
  * @throws Error with the compiler's words.
  */
-export async function emit(dir: string, files: readonly string[]): Promise<void> {
+export async function emit(
+  dir: string,
+  files: readonly string[],
+  base: "tsconfig.package.json" | "tsconfig.json" = "tsconfig.package.json",
+): Promise<void> {
   const config = `${dir}.tsconfig.json`;
   const content = {
-    extends: join(root, "tsconfig.package.json"),
+    extends: join(root, base),
     compilerOptions: {
+      noEmit: false,
       rootDir: root,
       outDir: dir,
       // The folder may lie anywhere.
       typeRoots: [join(root, "node_modules/@types")],
     },
     files: files.map((file) => join(root, file)),
+    include:
+      base === "tsconfig.json" ? ["*.d.ts", "*/*.d.ts"].map((all) => join(root, all)) : undefined,
   };
   await writeFile(config, JSON.stringify(content));
   try {

@@ -11,6 +11,7 @@ import { chmod, copyFile, cp, glob, mkdir, readFile, rm, stat, writeFile } from 
 import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { COMMIT_FILE, describeCommit } from "../bench/machine.ts";
+import { smallFixture } from "../test/worker/fixtures.ts";
 import { emit, matching, reach, run, threadModules, toJs } from "./emitted-code.ts";
 import { CHECK_NAMES } from "./gpu/expect.ts";
 
@@ -20,12 +21,29 @@ const exec = promisify(execFile);
 /** What the archive may have at most: such machines take files of limited size. */
 export const MOST_ARCHIVE_BYTES = 64 * 2 ** 20;
 
-const PROGRAMS = ["run", "bench", "device-report", "reporter", "suite"].map(
-  (name) => `scripts/gpu/${name}.ts`,
-);
+const PROGRAMS = [
+  ...["run", "bench", "device-report", "reporter", "suite"].map((name) => `scripts/gpu/${name}.ts`),
+  // Started by name.
+  ...["ours-child", "gpu-child"].map((name) => `bench/contenders/${name}.ts`),
+];
 
 /** A test that comes to this file needs a device. */
 const DEVICE_FIXTURE = "test/worker/gpu/device-fixture.js";
+/** And one that comes to this, a circuit with keys, which takes snarkjs and circom to make. */
+const CIRCUIT_FIXTURE = "test/worker/fixtures.js";
+
+/**
+ * What becomes of a package that the packed files load: it goes along, or something of ours in its place, or
+ * nothing, where it is only loaded for what is done before packing.
+ */
+const PACKAGES: Readonly<Record<string, "packed" | "suite" | "empty" | "none">> = {
+  koffi: "packed",
+  "fast-check": "packed",
+  vitest: "suite",
+  snarkjs: "empty",
+  circom2: "none",
+  circomlib: "none",
+};
 
 /**
  * By the names under which they are loaded. Vulkan's loader; what NVIDIA's driver loads although no window is
@@ -67,7 +85,7 @@ export async function packGpu(into: string): Promise<string> {
 
 async function stageCode(app: string): Promise<void> {
   const tests = await matching(["test/worker/**/*.test.ts"]);
-  await emit(app, [...PROGRAMS, ...tests, ...(await threadModules())]);
+  await emit(app, [...PROGRAMS, ...tests, ...(await threadModules())], "tsconfig.json");
   const starts = PROGRAMS.map(toJs);
   for (const test of tests.map(toJs)) {
     const { files } = await reach(app, [test]);
@@ -81,17 +99,27 @@ async function stageCode(app: string): Promise<void> {
   await writeFile(join(app, "package.json"), '{ "type": "module" }\n');
   await writeFile(join(app, "bench", COMMIT_FILE), JSON.stringify(describeCommit()));
   for (const name of packages) {
-    if (name === "vitest") await writeSuite(join(app, "node_modules/vitest"));
-    else await copyPackage(name, app);
+    const what = PACKAGES[name];
+    if (what === undefined) {
+      throw new Error(`got the package ${name}, expected one of ${Object.keys(PACKAGES)}`);
+    }
+    if (what === "packed") await copyPackage(name, app);
+    if (what === "suite")
+      await writePackage(app, name, 'export * from "../../scripts/gpu/suite.js";');
+    if (what === "empty") await writePackage(app, name, "export {};");
+  }
+  if (files.has(CIRCUIT_FIXTURE)) {
+    const folder = dirname((await smallFixture()).wasm);
+    await cp(folder, join(app, relative(root, folder)), { recursive: true, dereference: true });
   }
 }
 
-/** Tests say `from "vitest"`, which is larger than all the rest. */
-async function writeSuite(dir: string): Promise<void> {
+async function writePackage(app: string, name: string, code: string): Promise<void> {
+  const dir = join(app, "node_modules", name);
   await mkdir(dir, { recursive: true });
-  const manifest = { name: "vitest", type: "module", exports: "./index.js" };
+  const manifest = { name, type: "module", exports: "./index.js" };
   await writeFile(join(dir, "package.json"), JSON.stringify(manifest));
-  await writeFile(join(dir, "index.js"), 'export * from "../../scripts/gpu/suite.js";\n');
+  await writeFile(join(dir, "index.js"), `${code}\n`);
 }
 
 /** A check that is not there would only be noticed on the other machine. */

@@ -9,7 +9,6 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeWhole } from "../../worker/binfile.ts";
 import { parseR1cs, type R1cs } from "../../worker/r1cs.ts";
-import { verificationKeyToJson } from "../../worker/verification-key.ts";
 import {
   type Ceremony,
   FILE_NAMES,
@@ -34,6 +33,7 @@ import {
 import { DEV_SEED, type DevKeyProgress, writeDevKey } from "./dev.ts";
 import { domainLog2 } from "./evaluation.ts";
 import { assertUsableKey, type KeyIdentity, readKeyIdentity } from "./usable-key.ts";
+import { writeVerificationKey } from "./verification-key-file.ts";
 
 /** A circuit that is not a transfer batch: its name and those of its public signals, in order. */
 export interface OtherCircuit {
@@ -128,14 +128,6 @@ export async function adoptCeremonyKey(
   await forgetManifest(dir);
   assertUsableKey(await readKeyIdentity(join(dir, FILE_NAMES.zkey)), { allowDevKeys: false });
   return finish(options, await readR1cs(dir), { keys: "ceremony", ceremony });
-}
-
-/** Writes snarkjs's `verification_key.json` of a key. Does not judge whether the key is usable. */
-export async function writeVerificationKey(zkeyPath: string, path: string): Promise<KeyIdentity> {
-  const identity = await readKeyIdentity(zkeyPath);
-  const json = verificationKeyToJson(identity.verificationKey);
-  await writeWhole(path, [Buffer.from(`${JSON.stringify(json, null, 1)}\n`)]);
-  return identity;
 }
 
 /**

@@ -2,13 +2,9 @@ import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { compileCircuit } from "../../circuits/compile.ts";
 import { circuitParameters } from "../../circuits/parameters.ts";
-import {
-  setupCeremony,
-  setupDev,
-  writeVerificationKey,
-  writeVerifier,
-} from "../../circuits/setup/circuit.ts";
+import { setupCeremony, setupDev, writeVerifier } from "../../circuits/setup/circuit.ts";
 import { DEV_SEED, type DevKeyProgress, writeDevKey } from "../../circuits/setup/dev.ts";
+import { writeVerificationKey } from "../../circuits/setup/verification-key-file.ts";
 import { verifierName } from "../../circuits/verifier.ts";
 import {
   type Command,
