@@ -1,7 +1,12 @@
 // Refreshes what documents repeat from elsewhere: the example's code, the costs, the benchmark's table and plots in the
-// README, the settings in docs/configuration.md. `npm run readme`.
+// README, the settings in docs/configuration.md, what was measured of GPUs and what was counted in docs/gpu.md.
+// `npm run readme`.
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { estimateBlock } from "../bench/gpu/estimate.ts";
+import { measuredBlock } from "../bench/gpu/readme.ts";
+import { type GpuBenchResult, parseGpuResult } from "../bench/gpu/result.ts";
 import { writePlots } from "../bench/report/plots.ts";
 import { speedBlock } from "../bench/report/readme.ts";
 import { type BenchResult, parseResult } from "../bench/report/result.ts";
@@ -22,7 +27,7 @@ interface Gas {
 }
 
 /** Documents with parts that are made here, by path. */
-export const REFRESHED = ["README.md", "docs/configuration.md"] as const;
+export const REFRESHED = ["README.md", "docs/configuration.md", "docs/gpu.md"] as const;
 
 /** A document as it ought to be: each part between `<!-- begin: NAME -->` and `<!-- end: NAME -->` made anew. */
 export async function refreshed(path: (typeof REFRESHED)[number]): Promise<string> {
@@ -39,6 +44,17 @@ export async function refreshed(path: (typeof REFRESHED)[number]): Promise<strin
 
 async function partsOf(path: (typeof REFRESHED)[number]): Promise<Record<string, string>> {
   if (path === "docs/configuration.md") return { settings: optionsTable() };
+  if (path === "docs/gpu.md") {
+    const snapshot = async (name: string) => JSON.parse(await read(`test/snapshots/${name}.json`));
+    return {
+      "gpu-measured": measuredBlock(await latestGpuResult()),
+      "gpu-estimate": estimateBlock({
+        constraints: await snapshot("constraints"),
+        proofs: await snapshot("proofs"),
+        quotients: await snapshot("gpu-quotient"),
+      }),
+    };
+  }
   return {
     code: `\`\`\`ts\n${await read("docs/examples/prove.ts")}\`\`\``,
     costs: await costsTable(),
@@ -49,6 +65,12 @@ async function partsOf(path: (typeof REFRESHED)[number]): Promise<Record<string,
 /** The run that `bench/results` shows. */
 async function latestResult(): Promise<BenchResult> {
   return parseResult(JSON.parse(await read("bench/results/latest.json")));
+}
+
+/** Undefined: no run on a GPU was committed. */
+async function latestGpuResult(): Promise<GpuBenchResult | undefined> {
+  const path = "bench/results/gpu/latest.json";
+  return existsSync(join(root, path)) ? parseGpuResult(JSON.parse(await read(path))) : undefined;
 }
 
 async function costsTable(): Promise<string> {

@@ -1,11 +1,11 @@
 /**
- * What a proof costs a GPU in field multiplications, counted from how the work is planned, and how long
- * that takes at given rates: what can be said where there is no GPU. Nothing here was measured.
+ * What a proof costs a GPU in field multiplications, from counts of how the work is cut up, and how long that
+ * takes at given rates: what can be said where there is no GPU. Nothing here was measured.
  *
- * Counts are upper bounds: every digit of every scalar counts as other than 0 and no point as infinity,
- * while many values of a circuit's witness are 0 or 1 and cost next to nothing.
+ * Counts are those of dense scalars, the worst case of a witness, and no point counts as infinity. Many values
+ * of a real circuit's witness are 0 or 1 and cost next to nothing.
  */
-import { multiplicationsOf } from "../../worker/engines/gpu/msm-cost.ts";
+import { denseMultiplications } from "../../worker/engines/gpu/msm-cost.ts";
 import { type MsmShape, planMsm } from "../../worker/engines/gpu/msm-plan.ts";
 import type { GpuLimits } from "../../worker/gpu/device.ts";
 import { markdownTable, shortNumber } from "../report/table.ts";
@@ -36,12 +36,6 @@ const LIMITS: Pick<GpuLimits, "bindingBytes" | "workgroupCount"> = {
   workgroupCount: [2 ** 31 - 1, 65_535, 65_535],
 };
 
-/**
- * Products for each point of the domain beside the transforms' butterflies: a b, three times the coset's
- * factor, and a b - c.
- */
-const POINTWISE = 1 + 3 + 1;
-
 /** Multiplications per second that the choice of Vulkan was made with, for an H200, and the bar of sums. */
 export const RATES = {
   low: 25e9,
@@ -50,22 +44,22 @@ export const RATES = {
   share: 0.4,
 } as const;
 
-export function gpuProofCost({
-  constraints,
-  wires,
-  domainLog2,
-  coefficientsEach,
-}: CircuitSize): GpuProofCost {
-  const domain = 2 ** domainLog2;
-  const butterflies = 6 * (domain / 2) * domainLog2;
-  const quotient = Math.round(coefficientsEach * constraints) + butterflies + POINTWISE * domain;
-  const sum = (shape: MsmShape) => multiplicationsOf(planMsm(shape, 1, LIMITS)).total;
-  const sumsG1 = 3 * sum({ group: "g1", count: wires }) + sum({ group: "g1", count: domain });
+/** @param quotients  `gpu-quotient.json`: without the matrices' coefficients, by domain. */
+export function gpuProofCost(
+  { constraints, wires, domainLog2, coefficientsEach }: CircuitSize,
+  quotients: Snapshots["quotients"],
+): GpuProofCost {
+  const dense = quotients[`2^${domainLog2}`]?.multiplications.total;
+  if (dense === undefined) throw new Error(`gpu-quotient.json has no 2^${domainLog2}`);
+  const quotient = dense + Math.round(coefficientsEach * constraints);
+  const sum = (shape: MsmShape) => denseMultiplications(planMsm(shape, 1, LIMITS)).total;
+  const sumsG1 =
+    3 * sum({ group: "g1", count: wires }) + sum({ group: "g1", count: 2 ** domainLog2 });
   const sumsG2 = sum({ group: "g2", count: wires });
   return { quotient, sumsG1, sumsG2, total: quotient + sumsG1 + sumsG2 };
 }
 
-/** The committed counts: `test/snapshots/constraints.json` and `proofs.json`. */
+/** The committed counts: `test/snapshots/constraints.json`, `proofs.json` and `gpu-quotient.json`. */
 export interface Snapshots {
   readonly constraints: {
     readonly circuits: Readonly<
@@ -75,13 +69,19 @@ export interface Snapshots {
   readonly proofs: Readonly<
     Record<string, { readonly quotient: { readonly sparseProducts: number } }>
   >;
+  readonly quotients: Readonly<
+    Record<string, { readonly multiplications: { readonly total: number } }>
+  >;
 }
 
 /** Generated circuits of the benchmark: wires as many as points, two or three terms in a row of each matrix. */
 const GENERATED = [12, 14, 16, 17, 18, 20] as const;
 
 /** Of the circuits whose sizes are committed, and of the benchmark's. */
-export function circuitSizes({ constraints: { circuits }, proofs }: Snapshots): CircuitSize[] {
+export function circuitSizes({
+  constraints: { circuits },
+  proofs,
+}: Pick<Snapshots, "constraints" | "proofs">): CircuitSize[] {
   const each = (id: string, constraints: number): number => {
     const count = proofs[id]?.quotient.sparseProducts;
     if (count === undefined) throw new Error(`proofs.json has no ${id}: run npm run costs`);
@@ -109,7 +109,7 @@ export function estimateBlock(snapshots: Snapshots): string {
   const millions = (count: number) => shortNumber(count / 1e6);
   const ms = (count: number, rate: number) => shortNumber((1000 * count) / rate);
   const rows = circuitSizes(snapshots).map((size) => {
-    const { quotient, sumsG1, sumsG2, total } = gpuProofCost(size);
+    const { quotient, sumsG1, sumsG2, total } = gpuProofCost(size, snapshots.quotients);
     return [
       `\`${size.id}\``,
       size.constraints.toLocaleString("en"),

@@ -2,7 +2,14 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  circuitSizes,
+  estimateBlock,
+  type GpuProofCost,
+  gpuProofCost,
+} from "../../bench/gpu/estimate.ts";
 import { type GpuOptions, gpuWords, parseGpuOptions } from "../../bench/gpu/options.ts";
+import { measuredBlock } from "../../bench/gpu/readme.ts";
 import { type GpuBenchResult, parseGpuResult, SOFTWARE_WARNING } from "../../bench/gpu/result.ts";
 import { runGpuBench } from "../../bench/gpu/run.ts";
 import { bestRate, gpuSummary, productsPerSecond } from "../../bench/gpu/summary.ts";
@@ -11,6 +18,7 @@ import { writeResult } from "../../bench/output.ts";
 import { SOFTWARE, whyNoDevice } from "../worker/gpu/device-fixture.ts";
 import { sampleGpuResult, sampleSoftwareResult } from "./sample-gpu-result.ts";
 
+const root = join(import.meta.dirname, "../..");
 const parse = (...words: string[]): GpuOptions => parseGpuOptions(words) as GpuOptions;
 
 describe("bench / gpu / options", () => {
@@ -101,6 +109,63 @@ describe("bench / gpu / summary", () => {
     const text = gpuSummary(sampleGpuResult({ missing: ["msm: not here"], isComplete: false }));
     expect(text).toContain("Not measured\nmsm: not here");
     expect(text).toContain("did not come to its end");
+  });
+});
+
+describe("bench / gpu / estimate", async () => {
+  const snapshot = async (name: string) =>
+    JSON.parse(await readFile(join(root, `test/snapshots/${name}.json`), "utf8"));
+  const snapshots = {
+    constraints: await snapshot("constraints"),
+    proofs: await snapshot("proofs"),
+    quotients: await snapshot("gpu-quotient"),
+  };
+  const costs = new Map(
+    circuitSizes(snapshots).map((size) => [size.id, gpuProofCost(size, snapshots.quotients)]),
+  );
+  const costOf = (id: string) => costs.get(id) as GpuProofCost;
+
+  it("adds up the committed counts: four sums in G1, one in G2, the quotient", async () => {
+    const sums = await snapshot("gpu-sums");
+    const { quotient, sumsG1, sumsG2, total } = costOf("dense-20");
+    expect(sumsG1).toBe(4 * sums["g1 2^20"].total);
+    expect(sumsG2).toBe(sums["g2 2^20"].total);
+    const { sparseProducts } = snapshots.proofs["dense-10"].quotient;
+    const products = Math.round((sparseProducts * (2 ** 20 - 3)) / (2 ** 10 - 3));
+    expect(quotient).toBe(snapshots.quotients["2^20"].multiplications.total + products);
+    expect(total).toBe(quotient + sumsG1 + sumsG2);
+  });
+
+  it("has every circuit of the table, and costs that grow with its size", () => {
+    const ids = Object.keys(snapshots.constraints.circuits);
+    expect([...costs.keys()].slice(0, ids.length)).toEqual(ids);
+    const totals = ids.map((id) => costOf(id).total);
+    expect(totals).toEqual(totals.toSorted((a, b) => a - b));
+  });
+
+  it("says what follows at given rates", () => {
+    const row = estimateBlock(snapshots)
+      .split("\n")
+      .find((line) => line.startsWith("| `dense-17`")) as string;
+    const cells = row.split("|").map((cell) => cell.trim());
+    const { total } = costOf("dense-17");
+    expect(Number(cells[7])).toBeCloseTo((1000 * total) / 40e9, 1);
+    expect(Number(cells[8])).toBeCloseTo((1000 * total) / (25e9 * 0.4), 0);
+  });
+});
+
+describe("bench / gpu / documentation", () => {
+  it("shows hardware with its ratio to wasm, and says that there was none", () => {
+    const text = measuredBlock(sampleGpuResult());
+    expect(text).toContain("Made-up GPU");
+    expect(text).toContain("10.0 G multiplications a second in Fq");
+    expect(text).toContain("| sum of 2^20 points in G1 | 20.0 |  |");
+    expect(text).toContain("| one proof, `dense-17` | 20.0 | 10.0 |");
+    expect(measuredBlock(undefined)).toContain("No run on a GPU");
+  });
+
+  it("refuses a software device", () => {
+    expect(() => measuredBlock(sampleSoftwareResult())).toThrow("software device");
   });
 });
 
