@@ -13,7 +13,7 @@ const SIZES = [12, 13, 14, 15, 16, 17, 18, 19, 20] as const;
 
 /** Of one proof. */
 export interface QuotientCosts {
-  /** In Fr, those by 1 included, as the device makes them, too. */
+  /** In Fr; in layers of other strides than 1 those by 1, too, because the device makes them. */
   readonly multiplications: {
     /** In the layers of three inverse transforms and three transforms. */
     readonly transforms: number;
@@ -87,10 +87,11 @@ class Counter implements GpuCommands {
     if (name !== "inFrequency" && name !== "turn" && name !== "inTime") {
       throw new Error(`got a dispatch of ${name}, expected none; count what it does`);
     }
-    const [, rows, columns] = push as [number, number, number];
+    const [, rows, columns, low] = push as [number, number, number, number];
     const tiles = (x as number) * (y as number) * (z as number);
     const elements = tiles * 2 ** (rows + columns);
-    const layers = name === "turn" ? 2 * rows : rows;
+    const inOneOrder = low === 0 ? rows - 1 : rows;
+    const layers = name === "turn" ? 2 * inOneOrder : inOneOrder;
     this.transforms += (layers * elements) / 2;
     if (name === "turn") this.coset += elements;
   }

@@ -66,7 +66,13 @@ async function timesOf(
     await device.submit(record);
     const samplesMs = await sample(session, record);
     await check(session, order, log2, data, record);
-    times.push({ order, log2, vectors, multiplications: (vectors * n * log2) / 2, samplesMs });
+    times.push({
+      order,
+      log2,
+      vectors,
+      multiplications: (vectors * n * (log2 - 1)) / 2,
+      samplesMs,
+    });
   }
   return times;
 }

@@ -53,13 +53,13 @@ export function quotientKeyBytes(plan: RowPlan, limits: WindowLimits): number {
   return Object.values(buffers).reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Multiplications in Fr of one proof's quotient, those by 1 included. */
+/** Multiplications in Fr of one proof's quotient. */
 export function quotientMultiplications({
   domain,
   entryCount,
 }: Pick<RowPlan, "domain" | "entryCount">): number {
-  // Three times to the coset and back, its factors, the products c = a b and a b - c.
-  return entryCount + domain * (3 * Math.log2(domain) + 3 + 2);
+  // Six transforms without their layers of stride 1, the coset's factors, twice a b.
+  return entryCount + domain * (3 * (Math.log2(domain) - 1) + 3 + 2);
 }
 
 /** A key's part for the quotient, on the device. */

@@ -15,14 +15,15 @@
  * a transform. The last pass in frequency and the first one in time have the same tiles: "turn" does
  * both, with the multiplication in between, while the tile is in shared memory.
  *
- * Untuned, as nobody has run it on a GPU yet. What is known: a layer costs half a multiplication an
- * element, some 140 wide products, and moves 64 B through shared memory and 16 B from the table, so
- * that arithmetic should be the bound by far on an H200 (2^20 elements: 10 M products in 20 layers, and
- * with tiles of 2^9 three passes of 64 MB each). An invocation holds two elements and a factor, about
- * 60 registers with a product under way. A tile of 2^9 takes 16 KiB: up to eight workgroups of 256 find
- * room on a multiprocessor of an H200 as far as shared memory goes, registers allow four or more. A
- * tile of 2^10 would save a pass only from 2^20 on. In strides below 32 two invocations of a subgroup
- * meet in each bank.
+ * Untuned: nobody has run this on a GPU yet, and what follows is reckoned, for an H200 with some 30 G
+ * products a second and 4.8 TB/s. A transform of 2^20 elements makes 10 M products, 0.35 ms, and moves
+ * its 64 MB three times, 0.04 ms, so that arithmetic is the bound; its factors come from the caches,
+ * 32 B a product. In a layer an invocation makes one product (136 wide multiplications of words), two
+ * additions and 32 accesses to shared memory, of which those in strides below 32 meet a second one in
+ * their bank. A tile of 2^9 takes 16 KiB and 256 invocations with some 64 registers: four workgroups or
+ * more are resident on a multiprocessor, which hides the barriers of each other. Tiles of 2^10 would
+ * save one pass of three at 2^17, 2^18 and beyond 2^23; two layers between barriers, with four elements
+ * an invocation, would halve the traffic of shared memory. Both are to be tried on hardware first.
  *
  * J. W. Cooley, J. W. Tukey (1965); W. M. Gentleman, G. Sande (1966); tiles as in D. H. Bailey, "FFTs
  * in external or hierarchical memory", Journal of Supercomputing 4 (1990).
@@ -31,7 +32,7 @@
 import { SCALAR_FIELD } from "../../field.ts";
 import type { KernelCode, Size3 } from "../../gpu/device.ts";
 import type { Code } from "./code.ts";
-import { type Element, LIMBS, load, PrimeField, store } from "./field.ts";
+import { type Element, get, LIMBS, load, PrimeField, set, store, variable } from "./field.ts";
 import { gridOf, groupNumber } from "./grid.ts";
 import { KernelWriter } from "./module.ts";
 import type { Shared, U32 } from "./values.ts";
@@ -112,31 +113,35 @@ export function transform(name: TransformName, tileLog2 = TILE_LOG2): KernelCode
     const isBusy = f.lt(local, butterflies);
     const mine = [local, f.add(local, butterflies)];
 
-    const layers = (order: TransformOrder) =>
+    const layers = (order: TransformOrder) => {
+      const isInverse = order === "inFrequency";
       f.for(f.u32(0), rows, one, (i) => {
         f.barrier();
         f.if(isBusy, () => {
-          const layer = order === "inFrequency" ? f.sub(f.sub(rows, one), i) : i;
+          const layer = isInverse ? f.sub(f.sub(rows, one), i) : i;
           const stride = f.add(layer, columns);
           const above = f.shl(f.shr(local, stride), f.add(stride, one));
           const a = f.add(above, f.and(local, maskOf(stride)));
           const b = f.add(a, f.shl(one, stride));
-          // The layer's root of unity is the table's to the power of n / (2 * stride in the vector).
-          const power = f.and(placeOf(a), maskOf(f.add(layer, low)));
-          const lastPower = f.sub(k, one);
-          const exponent = f.shl(power, f.sub(lastPower, f.add(layer, low)));
           const [x, y] = [tile.get(f, a), tile.get(f, b)];
-          if (order === "inFrequency") {
-            const w = load(f, twiddles, f.sub(f.shl(one, lastPower), exponent));
-            tile.set(f, a, field.add(f, x, y));
-            tile.set(f, b, field.mul(f, field.sub(f, y, x), w));
-          } else {
-            const product = field.mul(f, y, load(f, twiddles, exponent));
-            tile.set(f, a, field.add(f, x, product));
-            tile.set(f, b, field.sub(f, x, product));
-          }
+          // The layer's root of unity is w to the power of n / (2 * stride in the vector).
+          const strideLog2 = f.add(layer, low);
+          const halfLog2 = f.sub(k, one);
+          const power = f.shl(f.and(placeOf(a), maskOf(strideLog2)), f.sub(halfLog2, strideLog2));
+          const scaled = variable(f, isInverse ? field.sub(f, x, y) : y);
+          // In the layer of stride 1 all factors are 1.
+          f.if(f.ne(strideLog2, f.u32(0)), () => {
+            const [factor, value] = isInverse
+              ? [f.sub(f.shl(one, halfLog2), power), field.sub(f, y, x)]
+              : [power, y];
+            set(f, scaled, field.mul(f, value, load(f, twiddles, factor)));
+          });
+          const z = get(f, scaled);
+          tile.set(f, a, field.add(f, x, isInverse ? y : z));
+          tile.set(f, b, isInverse ? z : field.sub(f, x, z));
         });
       });
+    };
 
     f.if(isBusy, () => {
       for (const e of mine) tile.set(f, e, load(f, data, f.add(vector, placeOf(e))));

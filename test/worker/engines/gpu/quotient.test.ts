@@ -212,7 +212,7 @@ describeOnDevice("worker / engines / gpu / quotient", (open) => {
     // Rows of A and of B, parts of the long row and their sum; a b; three passes of three vectors; h.
     expect(dispatches(1)).toBe(4 + 1 + 9 + 1);
     expect(dispatches(40)).toBe(dispatches(1));
-    expect(key.multiplications).toBe(zkey.coefficients.length / 44 + 1024 * (3 * 10 + 5));
+    expect(key.multiplications).toBe(zkey.coefficients.length / 44 + 1024 * (3 * 10 + 2));
     key.free();
   });
 
