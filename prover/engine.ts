@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineChoice } from "../worker/engines/open.ts";
 import { WorkError } from "../worker/errors.ts";
 import { chooseDevice } from "../worker/hosting/choice.ts";
@@ -26,9 +25,6 @@ export interface ChooseOptions {
   /** As in DeviceWish. */
   readonly opener?: Opener | undefined;
 }
-
-/** How often it is looked whether a device is back. */
-const LOOK_MS = 50;
 
 /** What computes beside, or instead of, a device. */
 interface Local {
@@ -198,7 +194,7 @@ export class ServedEngine {
    * @throws ProverError ENGINE_UNAVAILABLE if that was in vain and there is no other engine.
    */
   async settled(): Promise<void> {
-    while (this.keeper?.state.kind === "reopening") await sleep(LOOK_MS);
+    await this.keeper?.settled();
     const state = this.keeper?.state;
     if (this.mayFallBack || state?.kind !== "away") return;
     throw ProverError.from(state.error);

@@ -8,8 +8,6 @@ export class Line {
   readonly #taken = new Set<Member>();
   /** Whoever waits: called with the member that is free for them. */
   readonly #waiting: ((member: Member) => void)[] = [];
-  /** Work that has begun or waits. */
-  readonly #accepted = new Set<Promise<unknown>>();
 
   constructor(team: Team) {
     this.#team = team;
@@ -23,20 +21,7 @@ export class Line {
    * @param signal  takes work that waits out of the line.
    * @throws WorkError CANCELLED if `signal` was first; or what the work throws.
    */
-  do<R>(work: (member: Member) => Promise<R>, signal?: AbortSignal): Promise<R> {
-    const done = this.#do(work, signal);
-    this.#accepted.add(done);
-    const forget = () => this.#accepted.delete(done);
-    done.then(forget, forget);
-    return done;
-  }
-
-  /** When everything that was accepted has ended. */
-  async empty(): Promise<void> {
-    while (this.#accepted.size > 0) await Promise.allSettled(this.#accepted);
-  }
-
-  async #do<R>(work: (member: Member) => Promise<R>, signal?: AbortSignal): Promise<R> {
+  async do<R>(work: (member: Member) => Promise<R>, signal?: AbortSignal): Promise<R> {
     const member = this.#free() ?? (await this.#turn(signal));
     this.#taken.add(member);
     try {

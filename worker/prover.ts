@@ -13,11 +13,13 @@
  */
 import { availableParallelism } from "node:os";
 import type { Backend, LoadKeyOptions, ProveWtnsOptions, ProvingKey } from "./backend.ts";
-import { type EngineName, openEngine } from "./engines/open.ts";
+import { type EngineChoice, openEngine } from "./engines/open.ts";
 import { MAX_CREW } from "./engines/wasm/crew.ts";
 import type { KeySource } from "./engines/wasm/key-load.ts";
 import { Ensemble } from "./ensemble.ts";
+import { WorkError } from "./errors.ts";
 import { type Proved, verify } from "./groth16.ts";
+import { chooseDevice } from "./hosting/choice.ts";
 import { kernelsForThreads } from "./kernel-choice.ts";
 import type { Proof } from "./proof.ts";
 import { ProofVerifier } from "./proof-verifier.ts";
@@ -30,13 +32,22 @@ export interface OpenOptions {
    * starts none and computes in the calling thread, which is blocked meanwhile.
    */
   readonly threads?: "one" | "all" | number;
-  /** "wasm" (the default): our kernels. "reference" is its slow twin, in the calling thread. */
-  readonly engine?: EngineName;
+  /**
+   * "vulkan": a GPU; "wasm": our kernels for processors; "auto" (the default): a GPU where there is one
+   * that passes its self-test, else "wasm", which then also goes on where a GPU fails. "reference" is
+   * their slow twin, in the calling thread. With `threads: "one"`, "auto" is "wasm".
+   */
+  readonly engine?: EngineChoice;
+  /** Part of the name of the GPU to use, and the only way to a software device ("vulkan"). */
+  readonly gpuDevice?: string;
   /** Kernels of the engine "wasm": the fastest that work here ("auto", the default), or by name. */
   readonly kernels?: "auto" | "fma" | "extmul";
   /** Whether the engine "wasm" may use V8's experimental revectorizer; true when left out. */
   readonly revectorize?: boolean;
 }
+
+/** Keys leave a device's memory when they are released. */
+const HELD_ONLY = 0;
 
 /** Owns threads: close it, or say `await using`. */
 export class Prover implements AsyncDisposable {
@@ -47,17 +58,32 @@ export class Prover implements AsyncDisposable {
     this.#backend = backend;
   }
 
-  /** @throws WorkError ENGINE_UNAVAILABLE */
-  static async open({ threads = "all", engine, ...kernels }: OpenOptions = {}): Promise<Prover> {
+  /** @throws WorkError ENGINE_UNAVAILABLE, also if the engine that is asked for by name does not work. */
+  static async open(options: OpenOptions = {}): Promise<Prover> {
+    const { threads = "all", engine = "auto", gpuDevice = "", ...kernels } = options;
     if (threads === "one" || engine === "reference") {
-      const options = { ...(engine && { engine }), ...kernels };
-      return new Prover(new Solo(await openEngine(options)));
+      const solo = engine === "auto" ? {} : { engine };
+      return new Prover(new Solo(await openEngine({ ...solo, gpuDevice, ...kernels })));
     }
     const count = threadCount(threads);
-    return new Prover(Ensemble.open(await kernelsForThreads(kernels), count));
+    if (engine === "wasm")
+      return new Prover(Ensemble.open(await kernelsForThreads(kernels), count));
+    const wish = { engine, gpuDevice, keysMax: HELD_ONLY };
+    const [device, chosen] = await Promise.allSettled([
+      chooseDevice(wish),
+      engine === "auto" ? kernelsForThreads(kernels) : undefined,
+    ]);
+    const found = device.status === "fulfilled" ? device.value : undefined;
+    const keeper = found instanceof WorkError ? undefined : found;
+    if (device.status === "rejected") throw device.reason;
+    if (chosen.status === "rejected") {
+      await keeper?.close();
+      throw chosen.reason;
+    }
+    return new Prover(Ensemble.open(chosen.value, count, keeper));
   }
 
-  /** Which engine computes, such as "wasm (fma, revectorized)". */
+  /** Which engine computes now, such as "wasm (fma, revectorized)" or "vulkan (NVIDIA H200)". */
   get engineName(): string {
     return this.#backend.engineName;
   }

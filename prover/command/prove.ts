@@ -1,19 +1,28 @@
+import { ENGINE_CHOICES, type EngineChoice } from "../../worker/engines/open.ts";
 import { proofToJson, publicSignalsToJson } from "../../worker/proof.ts";
 import { Prover } from "../../worker/prover.ts";
-import { type Command, EXIT, positionalArguments, textFlag } from "./command.ts";
+import { type Command, EXIT, positionalArguments, textFlag, UsageError } from "./command.ts";
 import { readWholeFile, requireOwnFiles, writeJsonFile } from "./output.ts";
 import { createProgress } from "./progress.ts";
 
 export const prove: Command = {
   name: "prove",
   summary: "make a proof from a .zkey and a .wtns, as rapidsnark's command does",
-  usage: `ZKEY WTNS PROOF.json PUBLIC.json [--r1cs FILE] [--allow-dev-keys] [--json]
+  usage: `ZKEY WTNS PROOF.json PUBLIC.json [--r1cs FILE] [--engine NAME] [--gpu-device NAME]
+       [--allow-dev-keys] [--json]
 
 Takes any Groth16 key over BN254 from circom and snarkjs. The proof is verified before it is written;
 both files are as snarkjs writes them.
   --r1cs FILE        names the constraint that fails when the witness does not satisfy the circuit
+  --engine NAME      vulkan (a GPU), wasm, or auto: a GPU that can be used, else wasm (auto)
+  --gpu-device NAME  part of the name of the GPU to use, and the only way to a software device
   --allow-dev-keys   accept a development key, with which anybody can forge proofs`,
-  options: { r1cs: { type: "string" }, "allow-dev-keys": { type: "boolean" } },
+  options: {
+    r1cs: { type: "string" },
+    engine: { type: "string" },
+    "gpu-device": { type: "string" },
+    "allow-dev-keys": { type: "boolean" },
+  },
   async run(positionals, flags, { stdout, stderr, signal }) {
     const [zkeyPath, wtnsPath, proofPath, publicPath] = positionalArguments(positionals, [
       "ZKEY",
@@ -22,6 +31,8 @@ both files are as snarkjs writes them.
       "PUBLIC.json",
     ]);
     const r1csPath = textFlag(flags, "r1cs");
+    const engine = engineFlag(textFlag(flags, "engine"));
+    const gpuDevice = textFlag(flags, "gpu-device") ?? "";
     requireOwnFiles(
       { "PROOF.json": proofPath, "PUBLIC.json": publicPath },
       { ZKEY: zkeyPath, WTNS: wtnsPath, "--r1cs": r1csPath },
@@ -35,7 +46,7 @@ both files are as snarkjs writes them.
         readWholeFile(wtnsPath),
         r1csPath === undefined ? undefined : readWholeFile(r1csPath),
       ]);
-      await using prover = await Prover.open();
+      await using prover = await Prover.open({ engine, gpuDevice });
       const key = await prover.loadKey(zkey, { allowDevKeys: flags["allow-dev-keys"] === true });
       const loadedMs = performance.now();
       const { proof, publicSignals } = await prover.prove(key, wtns, {
@@ -72,3 +83,10 @@ both files are as snarkjs writes them.
     }
   },
 };
+
+/** @throws UsageError if there is no such engine. */
+function engineFlag(name = "auto"): EngineChoice {
+  const engine = ENGINE_CHOICES.find((choice) => choice === name);
+  if (engine !== undefined) return engine;
+  throw new UsageError(`--engine: got "${name}", expected one of ${ENGINE_CHOICES.join(", ")}`);
+}

@@ -23,7 +23,7 @@ beforeAll(async () => {
   wtns = encodeWtns(program.calculate(longInputs(3)));
   const { compiled } = await bestKernels();
   team = new Team(3, { engine: "wasm", kernels: compiled, program: Tower.open().machine.program });
-  ensemble = new Ensemble("under test", team);
+  ensemble = new Ensemble({ engineName: "under test", team });
   key = await ensemble.loadKey({ path: long.devKey }, { allowDevKeys: true });
 });
 afterAll(() => ensemble.close());

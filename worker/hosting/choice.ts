@@ -29,7 +29,7 @@ export async function chooseDevice(wish: DeviceWish): Promise<DeviceKeeper | Wor
   try {
     const opener = wish.opener ?? vulkanOpener(wish.gpuDevice);
     if (wish.opener === undefined) {
-      const device = await probe(opener);
+      const device = await probedOnce(opener);
       if (isAuto) refuseSoftware(device);
     }
     const { keysMax, niceness = 0 } = wish;
@@ -45,6 +45,16 @@ export async function chooseDevice(wish: DeviceWish): Promise<DeviceKeeper | Wor
     if (!isAuto || !(error instanceof WorkError)) throw error;
     return error;
   }
+}
+
+const probed = new Map<string, Promise<DeviceFacts | undefined>>();
+
+/** What a machine has does not change while a program runs, as a rule; and each look takes a process. */
+function probedOnce(opener: Opener): Promise<DeviceFacts | undefined> {
+  const name = JSON.stringify(opener);
+  const known = probed.get(name) ?? probe(opener);
+  probed.set(name, known);
+  return known;
 }
 
 /** @throws WorkError ENGINE_UNAVAILABLE */

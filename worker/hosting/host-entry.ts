@@ -1,5 +1,6 @@
 /** The thread of `host-thread.ts`: opens an engine and serves it over the ports that it is sent. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { WorkError } from "../errors.ts";
 import { giveWay } from "../priority.ts";
 import { EngineHost } from "./host.ts";
 import { type DeviceFacts, type Opener, openHosted } from "./hosted.ts";
@@ -33,16 +34,15 @@ async function main({ opener, keysMax, niceness, use }: HostEntryData): Promise<
   try {
     const hosted = await openHosted(opener);
     const numbers = new Float64Array(use);
-    const host = new EngineHost(hosted, {
-      keysMax,
-      onFatal: (error) => tell({ kind: "failed", failure: failureOf(error) }),
-      onUse() {
-        const now = { ...hosted.use(), keys: host.keyCount, openRuns: host.openRuns };
-        USE_FIELDS.forEach((field, i) => {
-          numbers[i] = now[field];
-        });
-      },
-    });
+    const onUse = () => {
+      const now = { ...hosted.use(), keys: host.keyCount, openRuns: host.openRuns };
+      USE_FIELDS.forEach((field, i) => {
+        numbers[i] = now[field];
+      });
+    };
+    const onFatal = (error: WorkError) => tell({ kind: "failed", failure: failureOf(error) });
+    const host = new EngineHost(hosted, { keysMax, onFatal, onUse });
+    onUse();
     parentPort?.on("message", (order: HostOrder) => {
       if (order.kind === "serve") host.serve(order.port);
       else void host.close().finally(() => parentPort?.close());

@@ -40,6 +40,8 @@ export class DeviceKeeper {
   #reopenCount = 0;
   #isClosed = false;
   #wake: () => void = () => {};
+  /** Of `settled`. */
+  readonly #waiters: (() => void)[] = [];
   #changing: Promise<void> = Promise.resolve();
 
   private constructor(host: HostThread, options: KeeperOptions) {
@@ -63,6 +65,12 @@ export class DeviceKeeper {
   /** Undefined while there is no host. */
   get host(): HostThread | undefined {
     return this.#state.kind === "ready" ? this.#state.host : undefined;
+  }
+
+  /** The host, as soon as it is known whether there is one: waits while it is opened again. */
+  async settled(): Promise<HostThread | undefined> {
+    while (this.#state.kind === "reopening" && !this.#isClosed) await this.#nextChange();
+    return this.host;
   }
 
   /** Of the host that there is; undefined while there is none. */
@@ -92,6 +100,7 @@ export class DeviceKeeper {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#wake();
+    for (const wake of this.#waiters.splice(0)) wake();
     await this.host?.close();
     await this.#changing;
   }
@@ -156,8 +165,13 @@ export class DeviceKeeper {
     this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1);
   }
 
+  #nextChange(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
   #change(state: KeeperState): void {
     this.#state = state;
+    for (const wake of this.#waiters.splice(0)) wake();
     this.#onChange(state);
   }
 

@@ -6,13 +6,12 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Checkpoint, Engine, ProofRun, ResidentKey } from "../engine.ts";
 import { WorkError } from "../errors.ts";
-import type { ProvingKey } from "../groth16.ts";
 import type { Tower } from "../kernels/tower.ts";
 import type { Proof } from "../proof.ts";
 import { ProofVerifier } from "../proof-verifier.ts";
 import { createTaskControl, readProgress, requestCancel } from "../task.ts";
 import type { VerificationKey } from "../verification-key.ts";
-import type { Zkey } from "../zkey.ts";
+import type { Zkey, ZkeyHeader } from "../zkey.ts";
 import {
   type Call,
   errorOf,
@@ -30,6 +29,13 @@ const LOOK_MS = 20;
 interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: WorkError) => void;
+}
+
+/** A key that a host holds for this link. */
+export interface LinkedKey extends ZkeyHeader {
+  readonly resident: ResidentKey;
+  /** Of the file. */
+  readonly sha256: string;
 }
 
 export class LinkedEngine implements Engine {
@@ -60,7 +66,7 @@ export class LinkedEngine implements Engine {
    *
    * @throws WorkError as `HostKeys.hold`; ENGINE_UNAVAILABLE if the host is gone.
    */
-  async hold(file: KeyFile): Promise<ProvingKey & { readonly sha256: string }> {
+  async hold(file: KeyFile): Promise<LinkedKey> {
     const held = await this.#call({ kind: "hold", file });
     return { ...held.header, sha256: held.sha256, resident: this.#resident(held) };
   }

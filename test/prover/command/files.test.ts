@@ -14,6 +14,7 @@ import {
   smallInputs,
   verifyWithSnarkjs,
 } from "../../worker/fixtures.ts";
+import { openAny, whyNoDevice } from "../../worker/gpu/device-fixture.ts";
 import { proofmill, proofmillUnread } from "./run-command.ts";
 
 /** A number that stands in the witness and must stand nowhere else. */
@@ -72,6 +73,36 @@ describe("proofmill, when nobody reads its output any more", () => {
 });
 
 describe("proofmill prove and verify", () => {
+  it("refuses an engine that it does not know, and a device that is not there", async () => {
+    expect(await prove(small.key, "good.wtns", "--engine", "cuda")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("expected one of auto, vulkan, wasm, reference"),
+    });
+    const flags = ["--engine", "vulkan", "--gpu-device", "no such device", "--json"];
+    const { code, stdout } = await prove(small.key, "good.wtns", ...flags);
+    expect(code).not.toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: "ENGINE_UNAVAILABLE" } });
+  });
+
+  it.skipIf(whyNoDevice !== undefined)(
+    `proves on a device that it is told${whyNoDevice === undefined ? "" : ` (${whyNoDevice})`}`,
+    async () => {
+      const device = await openAny();
+      await device.close();
+      const flags = ["--engine", "vulkan", "--gpu-device", device.name, "--json"];
+      const proved = await prove(small.key, "good.wtns", ...flags);
+      expect(proved).toMatchObject({ code: 0, stderr: "" });
+      expect(JSON.parse(proved.stdout)).toMatchObject({ engine: `vulkan (${device.name})` });
+      const verified = await proofmill(
+        "verify",
+        file("vk.json"),
+        file("public.json"),
+        file("proof.json"),
+      );
+      expect(verified.code).toBe(0);
+    },
+  );
+
   it("writes files that proofmill and snarkjs verify", async () => {
     const proved = await prove(small.key, "good.wtns", "--json");
     expect(proved).toMatchObject({ code: 0, stderr: "" });
