@@ -1,12 +1,11 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { whyNoDevice } from "./device-fixture.ts";
+import { saidUnderValidation } from "./validation-layer.ts";
 
 /**
- * In a process of its own, because the loader reads the environment once. Everything that a device
- * does: both kinds of memory, slices, several dispatches and submissions, freeing and closing. The
- * layer also looks for barriers that are missing, which a software driver never needs.
+ * Everything that a device does: both kinds of memory, slices, several dispatches and submissions,
+ * freeing and closing. The layer also looks for barriers that are missing, which a software driver
+ * never needs.
  */
 const PROGRAM = `
   const at = (path) => import(new URL(path, ${JSON.stringify(import.meta.url)}).href);
@@ -41,18 +40,9 @@ describe.skipIf(whyNoDevice)(
   `worker / gpu / validation layer${whyNoDevice ? " (no device)" : ""}`,
   () => {
     it("has nothing to say to all that a device does", async ({ skip }) => {
-      const env = {
-        ...process.env,
-        VK_INSTANCE_LAYERS: "VK_LAYER_KHRONOS_validation",
-        VK_LAYER_ENABLES: "VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT",
-      };
-      const args = ["--input-type=module", "--eval", PROGRAM];
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env }).catch(
-        (error: { stdout: string; stderr: string }) => error,
-      );
-      if (/VK_ERROR_LAYER_NOT_PRESENT/.test(stderr))
-        return skip("vulkan-validationlayers is missing");
-      expect(`${stderr}${stdout}`).toBe("done\n");
+      const said = await saidUnderValidation(PROGRAM);
+      if (said === undefined) return skip("vulkan-validationlayers is missing");
+      expect(said).toBe("done\n");
     });
   },
 );
