@@ -53,7 +53,7 @@ export class NoPlaceError extends ElsewhereError {
 const SPARE_MS = 60_000;
 
 /** A witness's values are 32 bytes each; they may be there as file, as input and twice as witness. */
-const WITNESS_BYTES = 4 * 32;
+export const WITNESS_BYTES = 4 * 32;
 
 /**
  * The keys of this process, each loaded once for all threads, under the hash of its file. Memory is
@@ -70,15 +70,22 @@ export class KeyRing {
 
   readonly #now: () => number;
 
-  /** @param dependencies  `now` gives milliseconds and never goes back. */
+  /**
+   * @param dependencies  `now` gives milliseconds and never goes back; `budget` is of
+   *   `keyMemoryBytes`, and may have other users.
+   */
   constructor(
     options: KeyRingOptions,
-    { team, now = () => performance.now() }: { readonly team: Team; readonly now?: () => number },
+    {
+      team,
+      budget = new MemoryBudget(options.keyMemoryBytes),
+      now = () => performance.now(),
+    }: { readonly team: Team; readonly budget?: MemoryBudget; readonly now?: () => number },
   ) {
     this.#options = options;
     this.#team = team;
     this.#now = now;
-    this.#budget = new MemoryBudget(options.keyMemoryBytes);
+    this.#budget = budget;
   }
 
   /** Whether a member may work with a key now; true for a key that is not loaded. */

@@ -11,11 +11,12 @@ import {
   type WarmTask,
 } from "../worker/task.ts";
 import { type Member, Team, type TeamKey } from "../worker/team.ts";
+import { DeviceRoom } from "./device-room.ts";
 import { ElsewhereError } from "./elsewhere.ts";
 import type { ServedEngine } from "./engine.ts";
 import { ProverError } from "./errors.ts";
 import { KeyRing, NoPlaceError } from "./key-ring.ts";
-import { keyMemoryBytes } from "./memory-budget.ts";
+import { keyMemoryBytes, MemoryBudget } from "./memory-budget.ts";
 import { threadError } from "./thread-slot.ts";
 
 export interface PoolOptions {
@@ -43,9 +44,12 @@ export class WorkerPool {
   constructor(options: PoolOptions, { engine }: { readonly engine: ServedEngine }) {
     const team = new Team(options.threads, { ...engine.data, niceness: options.nice });
     const ringOptions = { keysMax: options.keysMax, keyMemoryBytes: keyMemoryBytes(options) };
-    const keys = engine.data.engine === "wasm" ? new KeyRing(ringOptions, { team }) : undefined;
+    const budget = new MemoryBudget(ringOptions.keyMemoryBytes);
+    const keys =
+      engine.data.engine === "wasm" ? new KeyRing(ringOptions, { team, budget }) : undefined;
+    const parts = { keys, room: new DeviceRoom(budget), engine };
     this.#team = team;
-    this.slots = team.members.map((member) => new WorkerSlot(member, { keys, engine }));
+    this.slots = team.members.map((member) => new WorkerSlot(member, parts));
   }
 
   /** Whether threads that have no task help with proofs of others. */
@@ -63,14 +67,20 @@ export class WorkerSlot {
   readonly #member: Member;
   /** Of proofs that threads make without a device. Undefined: each thread has its own. */
   readonly #keys: KeyRing | undefined;
+  readonly #room: DeviceRoom;
   readonly #engine: ServedEngine;
 
   constructor(
     member: Member,
-    parts: { readonly keys: KeyRing | undefined; readonly engine: ServedEngine },
+    parts: {
+      readonly keys: KeyRing | undefined;
+      readonly room: DeviceRoom;
+      readonly engine: ServedEngine;
+    },
   ) {
     this.#member = member;
     this.#keys = parts.keys;
+    this.#room = parts.room;
     this.#engine = parts.engine;
   }
 
@@ -87,7 +97,7 @@ export class WorkerSlot {
   /** Whether there is an engine, and memory for a proof of this slot with the key. */
   hasPlace(zkey: PinnedFile): boolean {
     const place = this.#engine.placeFor(zkey.sha256);
-    if (place !== "local") return place !== "nowhere";
+    if (place !== "local") return place !== "nowhere" && this.#room.hasPlace(zkey.sha256);
     return this.#keys?.hasPlace(zkey, this.#member) ?? true;
   }
 
@@ -150,8 +160,13 @@ export class WorkerSlot {
     if (place === "nowhere") throw new ElsewhereError("the engine's device is away");
     try {
       if (place !== "local") {
-        onBegin();
-        return this.#judged(place, task, await this.#member.runLinked(task, place, kill));
+        const { sha256 } = artefacts.zkey;
+        return await this.#room.use(sha256, async () => {
+          onBegin();
+          const result = await this.#member.runLinked(task, place, kill);
+          if (result.kind === "warm") this.#room.learn(sha256, result.nVars);
+          return this.#judged(place, task, result);
+        });
       }
       if (this.#keys === undefined) {
         onBegin();

@@ -179,7 +179,13 @@ export type ProveResult =
   | Failed;
 
 export type WarmResult =
-  | { readonly kind: "warm"; readonly engine: string; readonly isDevKey: boolean }
+  | {
+      readonly kind: "warm";
+      readonly engine: string;
+      readonly isDevKey: boolean;
+      /** Values in a witness, the constant 1 included. */
+      readonly nVars: number;
+    }
   | Failed;
 
 /** `isValid` false is an answer, not a failure. */

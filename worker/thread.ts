@@ -204,7 +204,8 @@ async function handleWarm(task: WarmTask): Promise<WarmResult> {
   letGo();
   const { wasm } = task.artefacts;
   if (wasm !== undefined) await programs.witnessProgram(wasm);
-  return { kind: "warm", engine: engine.name, isDevKey: key.isDevKey };
+  const { isDevKey, nVars } = key;
+  return { kind: "warm", engine: engine.name, isDevKey, nVars };
 }
 
 async function handleLoad({ engine }: Thread, task: LoadTask): Promise<LoadResult> {

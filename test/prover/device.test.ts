@@ -1,9 +1,12 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { JobState } from "../../gen/prover/v1/job_pb.ts";
 import type { SubmitRequest } from "../../prover/client.ts";
 import type { StatusReport } from "../../prover/observe/status-report.ts";
 import { FakeDevice } from "../worker/hosting/fake-device.ts";
-import { productRequest, startTestServer, type TestServer } from "./test-server.ts";
+import { smallCircuits } from "./small-circuits.ts";
+import { chainRequest, productRequest, startTestServer, type TestServer } from "./test-server.ts";
 
 const idOf = ({ requestId }: SubmitRequest) => ({ requestId: requestId as string });
 const opened: TestServer[] = [];
@@ -167,6 +170,25 @@ describe("prover / device", () => {
       reason: "MEMORY_SHORT",
     });
     expect((await proved(under)).engine).toBe("fake (test)");
+  });
+
+  it("makes no more proofs at a time than there is memory for their witnesses", async () => {
+    const device = new FakeDevice();
+    const manifest = await readFile(join(await smallCircuits(), "chain/manifest.json"), "utf8");
+    const { wires } = JSON.parse(manifest) as { wires: number };
+    // What the process takes by itself with three threads, and one witness and a half, five times.
+    const memory = 2 ** 20 * (384 + 3 * 32) + Math.floor(1.5 * wires * 160);
+    const under = await serve(device, {
+      PROVER_CIRCUITS: "chain",
+      PROVER_THREADS: "3",
+      PROVER_MEMORY_MAX_BYTES: String(memory),
+      PROVER_ENGINE: "vulkan",
+    });
+    device.delayMs = 300;
+    device.fail("fault", 3);
+    const requests = [1, 2, 3].map(() => chainRequest());
+    await Promise.allSettled(requests.map((request) => under.client.prove(request)));
+    expect(device.seen("runningMost")).toBe(1);
   });
 
   it("takes no software device unless it is asked for by name", async () => {
