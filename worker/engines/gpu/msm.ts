@@ -22,15 +22,9 @@ import { ACCUMULATE_GROUP } from "../../kernels/spirv/accumulate.ts";
 import { DIGITS_GROUP, ENTRY_WORDS } from "../../kernels/spirv/digits.ts";
 import { REDUCE_GROUP } from "../../kernels/spirv/reduce.ts";
 import type { Level, Reduction } from "./msm-cost.ts";
+import { type Job, jobsOf, partOf, type Range, type Take } from "./msm-jobs.ts";
 import type { MsmKernels } from "./msm-kernels.ts";
-import {
-  type MsmPlan,
-  type PlanLimits,
-  planMsm,
-  proofsPerBinding,
-  resultBytes,
-  xyzzBytes,
-} from "./msm-plan.ts";
+import { proofsPerBinding, xyzzBytes } from "./msm-plan.ts";
 import type { SectionResults } from "./msm-tail.ts";
 import type { Section, SectionChunk } from "./section.ts";
 
@@ -45,49 +39,16 @@ export interface SectionScalars {
   readonly isMontgomery: boolean;
 }
 
-/** Memory for a number of bytes: from a multiple of ALIGNMENT, within one buffer, for nothing else. */
-export type Take = (bytes: number) => GpuSlice;
-
-/** The plans of each section's chunks. */
-export function planSections(
-  sections: readonly Pick<Section, "chunks">[],
-  proofs: number,
-  limits: PlanLimits,
-): MsmPlan[][] {
-  return sections.map(({ chunks }) => chunks.map((chunk) => planMsm(chunk, proofs, limits)));
-}
-
-/** A chunk with its plan and its memory: the parts of all proofs, one after the other. */
-interface Job {
-  readonly chunk: SectionChunk;
-  readonly plan: MsmPlan;
-  readonly section: number;
-  readonly counts: GpuSlice;
-  readonly blockSums: GpuSlice;
-  readonly entries: GpuSlice;
-  readonly buckets: GpuSlice;
-  readonly slotBuckets: readonly GpuSlice[];
-  readonly slotValues: readonly GpuSlice[];
-  readonly rows: readonly GpuSlice[];
-}
-
-/** Proofs of one dispatch. */
-interface Range {
-  readonly from: number;
-  readonly count: number;
-}
-
 export class SectionSums {
   readonly proofs: number;
   /** Where the tail finds each section's results in what `download` gives. */
   readonly layout: readonly SectionResults[];
-  readonly resultBytes: number;
   readonly #kernels: MsmKernels;
   readonly #limits: GpuLimits;
   readonly #jobs: readonly Job[];
   readonly #results: GpuSlice | undefined;
   /** All that depends on scalars. */
-  readonly #scratch: readonly GpuSlice[];
+  readonly #regions: readonly GpuSlice[];
 
   /**
    * @param proofs  How many one submission makes at most.
@@ -103,51 +64,11 @@ export class SectionSums {
     this.proofs = proofs;
     this.#kernels = kernels;
     this.#limits = limits;
-    const plans = planSections(sections, proofs, limits);
-    const scratch: GpuSlice[] = [];
-    const forAll = (bytes: number) => {
-      const slice = { ...take(proofs * bytes), bytes: proofs * bytes };
-      scratch.push(slice);
-      return slice;
-    };
-    this.resultBytes = plans.flat().reduce((sum, plan) => sum + proofs * resultBytes(plan), 0);
-    // In one piece, so that one download brings them all; of no bytes where no section has a point.
-    const results =
-      this.resultBytes === 0 ? undefined : { ...take(this.resultBytes), bytes: this.resultBytes };
-    if (results !== undefined) scratch.push(results);
-    let at = 0;
-    const jobs: Job[] = [];
-    this.layout = sections.map(({ group, chunks }, section) => ({
-      group,
-      parts: chunks.map((chunk, i) => {
-        const plan = plans[section]?.[i] as MsmPlan;
-        const { bytes, bits, windows, reductions } = plan;
-        const part = {
-          bits,
-          windows,
-          rows: reductions.length,
-          offset: at,
-          stride: resultBytes(plan),
-        };
-        const { buffer, offset = 0 } = results as GpuSlice;
-        const ours = { buffer, offset: offset + at, bytes: proofs * part.stride };
-        at += ours.bytes;
-        jobs.push({
-          ...{ chunk, plan, section },
-          counts: forAll(bytes.counts),
-          blockSums: forAll(bytes.blockSums),
-          entries: forAll(bytes.entries),
-          buckets: forAll(bytes.buckets),
-          slotBuckets: bytes.slotBuckets.map(forAll),
-          slotValues: bytes.slotValues.map(forAll),
-          rows: [...bytes.rows.slice(0, -1).map(forAll), ours],
-        });
-        return part;
-      }),
-    }));
+    const { jobs, layout, results, regions } = jobsOf(sections, proofs, limits, take);
     this.#jobs = jobs;
+    this.layout = layout;
     this.#results = results;
-    this.#scratch = scratch;
+    this.#regions = regions;
   }
 
   /**
@@ -163,6 +84,11 @@ export class SectionSums {
   ): void {
     if (!(Number.isInteger(proofs) && proofs >= 1 && proofs <= this.proofs)) {
       throw new RangeError(`got ${proofs} proofs, expected 1 to ${this.proofs}`);
+    }
+    if (scalars.length !== this.layout.length) {
+      throw new RangeError(
+        `got scalars of ${scalars.length} sections, expected ${this.layout.length}`,
+      );
     }
     const stage = (act: (job: Job, range: Range) => void) => {
       for (const job of this.#jobs) {
@@ -197,14 +123,14 @@ export class SectionSums {
 
   /** The results of all proofs, for `layout`. The caller wipes them. */
   async download(device: GpuDevice): Promise<Uint8Array> {
-    const bytes = new Uint8Array(this.resultBytes);
+    const bytes = new Uint8Array(this.#results?.bytes ?? 0);
     if (this.#results !== undefined) await device.download(this.#results, bytes);
     return bytes;
   }
 
   /** Zeros over all that depends on scalars. */
   clear(commands: GpuCommands): void {
-    for (const slice of this.#scratch) commands.clear(slice);
+    for (const slice of this.#regions) commands.clear(slice);
   }
 
   #digits(
@@ -337,15 +263,6 @@ export class SectionSums {
       first: (start - base) / ELEMENT_BYTES,
     };
   }
-}
-
-/** The part of the proofs in a region that has `stride` bytes for each. */
-function partOf(
-  { buffer, offset = 0 }: GpuSlice,
-  stride: number,
-  { from, count }: Range,
-): GpuSlice {
-  return { buffer, offset: offset + from * stride, bytes: count * stride };
 }
 
 /** @param groups  workgroups along x, rounded up. */

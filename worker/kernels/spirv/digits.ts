@@ -1,6 +1,6 @@
 /**
  * Signed windows of a scalar, as kernels of a bucket sort: how many points fall into each bucket, and
- * which. The twin is `signedDigits` of `test/worker/kernels/spirv/msm-twin.ts`.
+ * which. The twin is `signedDigits` of `test/worker/kernels/spirv/digits.test.ts`.
  *
  *     s = sum of d_w 2^(c w),   -2^(c-1) < d_w <= 2^(c-1),   w = 0 .. W-1,   c W >= 255
  *

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, expect, it } from "vitest";
-import { planSections, SectionSums } from "../../../../worker/engines/gpu/msm.ts";
+import { SectionSums } from "../../../../worker/engines/gpu/msm.ts";
+import { planSections } from "../../../../worker/engines/gpu/msm-jobs.ts";
 import { MsmKernels } from "../../../../worker/engines/gpu/msm-kernels.ts";
 import { mostPoints, planMsm, scratchBytes } from "../../../../worker/engines/gpu/msm-plan.ts";
 import { loadSection } from "../../../../worker/engines/gpu/section.ts";
@@ -318,6 +319,9 @@ describeOnDevice("worker / engines / gpu / msm", (device) => {
         });
       await attempt({});
       for (const proofs of [0, 3, 1.5]) await expect(attempt({}, proofs)).rejects.toThrow("proofs");
+      await expect(gpu.submit((commands) => batch.record(commands, []))).rejects.toThrow(
+        "sections",
+      );
       await expect(attempt({ strideBytes: 300 })).rejects.toThrow(RangeError);
       await expect(attempt({ strideBytes: 1024 })).rejects.toThrow(RangeError);
       await expect(attempt({ slice: { ...slice, offset: 16 } })).rejects.toThrow(RangeError);
