@@ -35,8 +35,9 @@ export function equals(got: unknown, expected: unknown, isPart = false): boolean
   if (expected instanceof Pattern) return expected.matches(got);
   if (Object.is(got, expected)) return true;
   if (!isFields(got) || !isFields(expected)) return false;
-  const kind = Object.prototype.toString.call(expected);
-  if (Object.prototype.toString.call(got) !== kind) return false;
+  const [kind, ours] = [expected, got].map((value) => Object.prototype.toString.call(value));
+  // A part may be asked for of anything with fields, an error for one.
+  if (kind !== ours && !(isPart && kind === "[object Object]")) return false;
   if (expected instanceof Error) return (got as unknown as Error).message === expected.message;
   if (expected instanceof Map || expected instanceof Set) {
     return equals([...(got as unknown as Iterable<unknown>)], [...expected], isPart);
@@ -46,7 +47,7 @@ export function equals(got: unknown, expected: unknown, isPart = false): boolean
     Object.keys(value).filter((key) => isList || value[key] !== undefined),
   ) as [string[], string[]];
   if ((isList || !isPart) && mine.length !== theirs.length) return false;
-  return theirs.every((key) => Object.hasOwn(got, key) && equals(got[key], expected[key], isPart));
+  return theirs.every((key) => key in got && equals(got[key], expected[key], isPart));
 }
 
 function contains(got: unknown, part: unknown): boolean {

@@ -67,6 +67,8 @@ export interface ContainerOptions {
   readonly mounts: Readonly<
     Record<string, { readonly source: string; readonly isReadOnly: boolean }>
   >;
+  /** `MEMORY_BYTES` when left out. */
+  readonly memoryBytes?: number;
 }
 
 export class Container {
@@ -152,7 +154,7 @@ async function outcomeOf(program: string, words: readonly string[]): Promise<Out
 /** In the words of the OCI runtime specification, version 1.0. */
 function specification(
   { config, root }: MountedImage,
-  { variables = {}, mounts }: ContainerOptions,
+  { variables = {}, mounts, memoryBytes = MEMORY_BYTES }: ContainerOptions,
 ) {
   const [uid, gid] = config.User.split(":").map(Number);
   const env = new Map(config.Env.map((line) => line.split(/=(.*)/s) as [string, string]));
@@ -189,7 +191,7 @@ function specification(
     ],
     linux: {
       namespaces: ["pid", "network", "ipc", "uts", "mount"].map((type) => ({ type })),
-      resources: { memory: { limit: MEMORY_BYTES } },
+      resources: { memory: { limit: memoryBytes } },
       readonlyPaths: ["/proc/sys"],
     },
   };

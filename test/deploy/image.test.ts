@@ -7,7 +7,9 @@ import { buildImage } from "../../scripts/image.ts";
 import { endSnarkjs } from "../circuits/small-circuit.ts";
 import { root } from "../prover/command/run-command.ts";
 import { verifyWithSnarkjs } from "../worker/fixtures.ts";
-import { Container, MountedImage } from "./container.ts";
+import { SOFTWARE, whyNoDevice } from "../worker/gpu/device-fixture.ts";
+import { Container, type ContainerOptions, MountedImage } from "./container.ts";
+import { softwareDriver } from "./software-driver.ts";
 
 const IMAGE = "localhost/proofmill-test";
 const EXAMPLE = join(root, "docs/examples/batch-tiny.json");
@@ -38,12 +40,17 @@ const DEVELOPMENT = {
   PROVER_THREADS: "1",
 };
 
-async function start(variables: Readonly<Record<string, string>>): Promise<Container> {
+async function start(
+  variables: Readonly<Record<string, string>>,
+  more: Partial<ContainerOptions> = {},
+): Promise<Container> {
   const container = await Container.start(image, {
+    ...more,
     variables,
     mounts: {
       "/circuits": { source: CIRCUITS, isReadOnly: true },
       "/var/lib/proofmill": { source: file("store"), isReadOnly: false },
+      ...more.mounts,
     },
   });
   running.push(container);
@@ -56,9 +63,19 @@ async function serve(): Promise<Container> {
   return container;
 }
 
+describe("deploy / Dockerfile", () => {
+  it("builds the service without more where no target is named", async () => {
+    const lines = (await readFile(join(root, "Dockerfile"), "utf8")).trim().split("\n");
+    expect(lines.at(-1)).toBe("FROM service");
+    expect(lines.filter((line) => / AS service$/.test(line))).toEqual(["FROM scratch AS service"]);
+    expect(lines).toContain("FROM service AS gpu");
+  });
+});
+
 describe.skipIf(missing !== undefined)(`deploy / image${missing ? ` (${missing})` : ""}`, () => {
   beforeAll(async () => {
-    imageBytes = await buildImage({ tag: IMAGE });
+    // The other target is the same image with less: building both would take twice as long.
+    imageBytes = await buildImage({ tag: IMAGE, target: "gpu" });
     image = await MountedImage.of(IMAGE);
     folder = await mkdtemp(join(tmpdir(), "proofmill-image-test-"));
     await mkdir(file("store"), { mode: 0o700 });
@@ -153,6 +170,67 @@ describe.skipIf(missing !== undefined)(`deploy / image${missing ? ` (${missing})
     expect(await container.ended).toBe(0);
     expect(container.log).toContain('"msg":"closed"');
   });
+
+  it("has Vulkan's loader and what NVIDIA's driver loads, and tells its container toolkit so", async () => {
+    const libraries = `usr/lib/${process.arch === "x64" ? "x86_64" : "aarch64"}-linux-gnu`;
+    const there = await readdir(join(image.root, libraries));
+    for (const name of ["vulkan.so.1", "X11.so.6", "Xext.so.6", "EGL.so.1", "GLX.so.0"]) {
+      expect(there).toContain(`lib${name}`);
+    }
+    expect(there.filter((name) => /mesa|LLVM|nvidia|_icd|lvp/.test(name))).toEqual([]);
+    expect(image.config.Env).toEqual(
+      expect.arrayContaining([
+        "NVIDIA_VISIBLE_DEVICES=all",
+        "NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics",
+      ]),
+    );
+  });
+
+  it("goes on with WebAssembly where there is no device, and says why", async () => {
+    const container = await serve();
+    const chosen = container.log.split("\n").find((line) => line.includes('"engine chosen"')) ?? "";
+    const { engine, refused } = JSON.parse(chosen) as { engine: string; refused: string[] };
+    expect(engine).toMatch(/^wasm /);
+    expect(refused).toContainEqual(expect.stringMatching(/^vulkan: .*NVIDIA_DRIVER_CAPABILITIES/));
+    await container.signal("SIGTERM");
+    expect(await container.ended).toBe(0);
+  });
+
+  it("refuses to start without the device that it was asked for by name", async () => {
+    const container = await start({ ...DEVELOPMENT, PROVER_ENGINE: "vulkan" });
+    expect(await container.ended).toBeGreaterThan(0);
+    expect(container.log).toMatch(/proofmill: vkCreateInstance: .*INCOMPATIBLE_DRIVER/);
+  });
+
+  const withoutDriver = whyNoDevice === undefined ? "" : ` (${whyNoDevice})`;
+  it.skipIf(withoutDriver !== "")(
+    `proves on a device whose driver is mounted into it${withoutDriver}`,
+    async () => {
+      const variables = await softwareDriver(file("driver"));
+      const container = await start(
+        { ...DEVELOPMENT, ...variables, PROVER_ENGINE: "vulkan", PROVER_GPU_DEVICE: SOFTWARE },
+        // The processor's memory is the device's.
+        {
+          mounts: { "/driver": { source: file("driver"), isReadOnly: true } },
+          memoryBytes: 3 * 1024 ** 3,
+        },
+      );
+      expect(await container.firstLine, container.log).toBeDefined();
+      const submitted = await container.call(
+        ...["submit", "--request", EXAMPLE, "--request-id", "on-a-device", "--json"],
+        ...["--proof", file("proof.json"), "--public", file("public.json")],
+      );
+      expect(submitted.code, submitted.output).toBe(0);
+      const read = async (path: string) => JSON.parse(await readFile(path, "utf8"));
+      const key = await read(join(CIRCUITS, "batch-tiny/verification_key.json"));
+      const [signals, proof] = [await read(file("public.json")), await read(file("proof.json"))];
+      expect(await verifyWithSnarkjs(key, signals, proof)).toBe(true);
+      expect(container.log).toMatch(/"engine":"vulkan \(llvmpipe/);
+      await container.signal("SIGTERM");
+      expect(await container.ended).toBe(0);
+    },
+    600_000,
+  );
 
   it("has its jobs after a kill and a new start", async () => {
     const first = await serve();

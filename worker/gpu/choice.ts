@@ -1,6 +1,6 @@
 /** Which of the machine's devices is taken. */
 import type { GpuKind } from "./device.ts";
-import { gpuError } from "./failure.ts";
+import { gpuError, INSTALL_DRIVER } from "./failure.ts";
 
 /** What a choice needs to know of a device. */
 export interface Candidate {
@@ -23,11 +23,7 @@ const PREFERENCE: readonly GpuKind[] = ["discrete", "virtual", "integrated"];
  */
 export function chooseDevice<T extends Candidate>(candidates: readonly T[], name?: string): T {
   if (candidates.length === 0) {
-    throw gpuError(
-      "device",
-      "got no Vulkan device, expected one; install the device's driver, and in a container pass the " +
-        "device in (NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics)",
-    );
+    throw gpuError("device", `got no Vulkan device, expected one; ${INSTALL_DRIVER}`);
   }
   const found = candidates.map(describe).join("; ");
   const chosen =

@@ -8,6 +8,13 @@
 
 export type GpuKind = "discrete" | "integrated" | "virtual" | "software";
 
+/**
+ * How long a submission may take before it is a "hang", where nobody says otherwise. Mesa's software driver
+ * compiles a kernel when it first runs: all kernels of a proof take it 15 s of one core's time, and on a busy
+ * machine several times as long.
+ */
+export const watchdogOf = (kind: GpuKind): number => (kind === "software" ? 300_000 : 30_000);
+
 /** Bounds that a caller has to keep to. */
 export interface GpuLimits {
   /** Bytes that one binding may span; a buffer may be larger and be bound in slices. */
@@ -119,7 +126,7 @@ export interface GpuDevice {
    * submissions may be under way. The event loop is free meanwhile.
    *
    * @param watchdogMs  How long it may take from when it is the next to end, before it is a "hang";
-   *   30 s when left out.
+   *   `watchdogOf` when left out.
    */
   submit(record: (commands: GpuCommands) => void, watchdogMs?: number): Promise<void>;
   /** Waits for what was submitted and frees everything. Idempotent. */

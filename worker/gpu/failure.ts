@@ -29,6 +29,11 @@ export function gpuError(
   return new WorkError("ENGINE_UNAVAILABLE", message, { gpu, ...detail }, options);
 }
 
+/** What to do where the loader finds no driver, or a driver no device. */
+export const INSTALL_DRIVER =
+  "install the device's driver, and in a container pass the device in " +
+  "(NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics)";
+
 /** Vulkan's own error codes, VkResult: registry.khronos.org/vulkan, chapter "Return Codes". */
 const RESULTS: Record<number, readonly [name: string, gpu: GpuFailure, advice: string]> = {
   [-1]: ["VK_ERROR_OUT_OF_HOST_MEMORY", "memory", "give the process more memory"],
@@ -39,7 +44,7 @@ const RESULTS: Record<number, readonly [name: string, gpu: GpuFailure, advice: s
   [-6]: ["VK_ERROR_LAYER_NOT_PRESENT", "library", "install the layer or do without it"],
   [-7]: ["VK_ERROR_EXTENSION_NOT_PRESENT", "feature", "update the driver"],
   [-8]: ["VK_ERROR_FEATURE_NOT_PRESENT", "feature", "update the driver or use another device"],
-  [-9]: ["VK_ERROR_INCOMPATIBLE_DRIVER", "device", "install a Vulkan 1.1 driver for the device"],
+  [-9]: ["VK_ERROR_INCOMPATIBLE_DRIVER", "device", INSTALL_DRIVER],
   [-10]: ["VK_ERROR_TOO_MANY_OBJECTS", "memory", "load fewer keys"],
 };
 

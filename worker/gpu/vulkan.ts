@@ -4,13 +4,14 @@
  * libuv's pool at most waits for the device.
  */
 import { WorkError } from "../errors.ts";
-import type {
-  GpuBuffer,
-  GpuCommands,
-  GpuDevice,
-  GpuKernel,
-  GpuSlice,
-  KernelCode,
+import {
+  type GpuBuffer,
+  type GpuCommands,
+  type GpuDevice,
+  type GpuKernel,
+  type GpuSlice,
+  type KernelCode,
+  watchdogOf,
 } from "./device.ts";
 import { gpuError } from "./failure.ts";
 import { findDevice, openInstance, type Physical } from "./instance.ts";
@@ -30,7 +31,6 @@ export interface VulkanOptions {
   readonly vulkan?: Vulkan;
 }
 
-const WATCHDOG_MS = 30_000;
 /** Bytes that go through the staging buffer at a time. Untuned. */
 const STAGING_BYTES = 16 << 20;
 const COMPUTE_FEATURES = Array.from({ length: 55 }, (_, i) => (i === 40 ? 1 : 0)); // shaderInt64
@@ -144,7 +144,10 @@ class VulkanDevice implements GpuDevice {
     bytes.set(this.#viewOf(from.buffer).subarray(offset, offset + bytes.length));
   }
 
-  async submit(record: (commands: GpuCommands) => void, watchdogMs = WATCHDOG_MS): Promise<void> {
+  async submit(
+    record: (commands: GpuCommands) => void,
+    watchdogMs = watchdogOf(this.kind),
+  ): Promise<void> {
     this.#expectUsable();
     const recording = new Recording(this.limits, {
       range: (slice) => this.#part(slice),

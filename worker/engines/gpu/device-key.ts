@@ -4,7 +4,7 @@
  */
 import type { G1Point, G2Point } from "../../curve.ts";
 import { ELEMENT_BYTES } from "../../field.ts";
-import type { GpuDevice, GpuSlice } from "../../gpu/device.ts";
+import { type GpuDevice, type GpuSlice, watchdogOf } from "../../gpu/device.ts";
 import { gpuError } from "../../gpu/failure.ts";
 import type { GroupName } from "../../kernels/spirv/group.ts";
 import type { Tower } from "../../kernels/tower.ts";
@@ -48,8 +48,6 @@ const BATCH_MAX = 16;
 const BATCH_DIGITS = 2 ** 26;
 /** Of a device's memory; the rest is the driver's and other programs'. */
 const USABLE_SHARE = 0.9;
-/** How long a submission may take beside its multiplications, in milliseconds. */
-const WATCHDOG_MS = 30_000;
 /** Multiplications in a millisecond at least: a tenth of what a software device does on two cores. */
 const SLOWEST_PER_MS = 10_000;
 /** Of a batch's multiplications, those of sums; the rest are the quotient's. For progress. */
@@ -170,7 +168,10 @@ export class DeviceKey {
       const work = this.#quotient.scratchBytes(proofs).map((bytes) => scratch.take(bytes));
       const run = { proofs, witness, scratch: work, output };
       const products = proofs * this.#quotient.multiplications;
-      await device.submit((commands) => this.#quotient.record(commands, run), deadline(products));
+      await device.submit(
+        (commands) => this.#quotient.record(commands, run),
+        deadline(device, products),
+      );
       onProgress(1 - SUMS_SHARE);
       quotient = output;
     }
@@ -192,7 +193,7 @@ export class DeviceKey {
     const products = plans.reduce((sum, plan) => sum + mostMultiplications(plan).total, 0);
     await device.submit(
       (commands) => sums.record(commands, names.map(scalarsOf)),
-      deadline(proofs * products),
+      deadline(device, proofs * products),
     );
     const results = await sums.download(device);
     onProgress(1);
@@ -258,5 +259,6 @@ function expectRoom(home: Home, bytes: number): void {
   );
 }
 
-const deadline = (multiplications: number): number =>
-  WATCHDOG_MS + Math.ceil(multiplications / SLOWEST_PER_MS);
+/** How long a submission may take, in milliseconds. */
+const deadline = ({ kind }: GpuDevice, multiplications: number): number =>
+  watchdogOf(kind) + Math.ceil(multiplications / SLOWEST_PER_MS);
