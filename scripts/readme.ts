@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { estimateBlock } from "../bench/gpu/estimate.ts";
+import { writeGpuPlots } from "../bench/gpu/plots.ts";
 import { measuredBlock } from "../bench/gpu/readme.ts";
 import { type GpuBenchResult, parseGpuResult } from "../bench/gpu/result.ts";
 import { writePlots } from "../bench/report/plots.ts";
@@ -91,6 +92,8 @@ async function costsTable(): Promise<string> {
 
 if (import.meta.main) {
   for (const path of REFRESHED) await writeFile(join(root, path), await refreshed(path));
+  const gpu = await latestGpuResult();
+  if (gpu !== undefined && !gpu.isQuick) await writeGpuPlots(join(root, "docs/plots"), gpu);
   const latest = await latestResult();
   if (!latest.isQuick) await writePlots(join(root, "docs/plots"), latest);
 }

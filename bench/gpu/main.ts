@@ -4,6 +4,7 @@ import type { Progress } from "../../prover/command/progress.ts";
 import { recordedCommand } from "../options.ts";
 import { resultsDir, writeResult } from "../output.ts";
 import { GPU_USAGE, parseGpuOptions } from "./options.ts";
+import { writeGpuPlots } from "./plots.ts";
 import { runGpuBench } from "./run.ts";
 import { gpuSummary } from "./summary.ts";
 
@@ -27,6 +28,9 @@ export async function benchGpu(words: readonly string[], progress: Progress): Pr
     (known) => writeResult(dirOf(known), known),
   );
   progress.end();
+  const isKept = options.outDir === undefined && !options.isQuick && !result.isSoftware;
+  if (isKept) await writeGpuPlots(join(import.meta.dirname, "../../docs/plots"), result);
+  else if (options.outDir !== undefined) await writeGpuPlots(options.outDir, result);
   process.stdout.write(`${gpuSummary(result)}\n\nwritten to ${dirOf(result)}\n`);
   return 0;
 }

@@ -1,6 +1,7 @@
 /** The documentation's part about what was measured on GPUs. */
 import { markdownTable, shortNumber } from "../report/table.ts";
 import { median } from "../statistics.ts";
+import { gpuPlots } from "./plots.ts";
 import type { GpuBenchResult } from "./result.ts";
 import { bestRate } from "./summary.ts";
 
@@ -38,5 +39,10 @@ export function measuredBlock(result: GpuBenchResult | undefined): string {
   return [
     `${device.name}, driver ${device.driver}, beside ${machine.cpu} with ${machine.cores} cores, commit ${commit.id}, ${startedAt.slice(0, 10)}${result.isQuick ? ", a quick run" : ""}: ${rate("Fq")} multiplications a second in Fq, ${rate("Fr")} in Fr. All numbers: [bench/results/gpu/latest.json](../bench/results/gpu/latest.json).`,
     markdownTable(["", "median ms", "times wasm"], rows),
+    ...(result.isQuick ? [] : Object.keys(gpuPlots(result)).map(plotLink)),
   ].join("\n\n");
+}
+
+function plotLink(name: string): string {
+  return `![${name === "gpu-proofs.svg" ? "Time of one proof" : "Time of a sum of points"} by size](plots/${name})`;
 }

@@ -9,6 +9,7 @@ import {
   gpuProofCost,
 } from "../../bench/gpu/estimate.ts";
 import { type GpuOptions, gpuWords, parseGpuOptions } from "../../bench/gpu/options.ts";
+import { gpuPlots } from "../../bench/gpu/plots.ts";
 import { measuredBlock } from "../../bench/gpu/readme.ts";
 import { type GpuBenchResult, parseGpuResult, SOFTWARE_WARNING } from "../../bench/gpu/result.ts";
 import { runGpuBench } from "../../bench/gpu/run.ts";
@@ -16,6 +17,7 @@ import { bestRate, gpuSummary, productsPerSecond } from "../../bench/gpu/summary
 import { UsageError } from "../../bench/options.ts";
 import { writeResult } from "../../bench/output.ts";
 import { SOFTWARE, whyNoDevice } from "../worker/gpu/device-fixture.ts";
+import { elementsOf } from "./markup.ts";
 import { sampleGpuResult, sampleSoftwareResult } from "./sample-gpu-result.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -112,6 +114,40 @@ describe("bench / gpu / summary", () => {
   });
 });
 
+describe("bench / gpu / plots", () => {
+  const sample = (isSoftware: boolean): GpuBenchResult => {
+    const result = isSoftware ? sampleSoftwareResult() : sampleGpuResult();
+    const [fixture] = result.fixtures;
+    const smaller = { ...fixture, id: "dense-16", log2: 16 } as (typeof result.fixtures)[number];
+    const also = (row: (typeof result.proofs)[number]) => ({ ...row, fixture: "dense-16" });
+    return {
+      ...result,
+      fixtures: [...result.fixtures, smaller],
+      proofs: [...result.proofs, ...result.proofs.map(also)],
+      msm: [...result.msm, ...result.msm.map((row) => ({ ...row, log2: 14 }))],
+    };
+  };
+
+  it("are well-formed, and show both engines", () => {
+    const files = gpuPlots(sample(false));
+    expect(Object.keys(files)).toEqual(["gpu-proofs.svg", "gpu-sums.svg"]);
+    for (const svg of Object.values(files)) expect(elementsOf(svg)[0]).toBe("svg");
+    for (const word of ["Made-up GPU", "WebAssembly"])
+      expect(files["gpu-proofs.svg"]).toContain(word);
+    expect(measuredBlock(sample(false))).toContain("plots/gpu-proofs.svg");
+  });
+
+  it("say of a software device what it is", () => {
+    for (const svg of Object.values(gpuPlots(sample(true)))) {
+      expect(svg).toContain("[SOFTWARE DEVICE, not a GPU]");
+    }
+  });
+
+  it("are left out where a run has no numbers for them", () => {
+    expect(gpuPlots({ ...sample(false), proofs: [], msm: [] })).toEqual({});
+  });
+});
+
 describe("bench / gpu / estimate", async () => {
   const snapshot = async (name: string) =>
     JSON.parse(await readFile(join(root, `test/snapshots/${name}.json`), "utf8"));
@@ -177,7 +213,7 @@ describe.skipIf(whyNoDevice !== undefined)(`bench / gpu / run (${whyNoDevice ?? 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "proofmill-gpu-bench-"));
     const words = ["--quick", "--device", SOFTWARE, "--rounds", "1", "--transforms", "4,10"];
-    const options = parse(...words, "--msm", "6", "--measure", "fields,points,transforms,msm");
+    const options = parse(...words, "--msm", "6", "--sizes", "5", "--in-flight", "1,3");
     result = await runGpuBench(
       { ...options, invocations: [6, 8], fillMs: 1 },
       "npm run bench -- --engine vulkan",
@@ -219,8 +255,31 @@ describe.skipIf(whyNoDevice !== undefined)(`bench / gpu / run (${whyNoDevice ?? 
     expect(bestRate(result, "Fr")).toBeGreaterThan(0);
   });
 
+  it("makes proofs on the device and by WebAssembly, in turn and several at once", () => {
+    expect(result.fixtures.map(({ id }) => id)).toEqual(["dense-5"]);
+    expect(result.proofs.map(({ engine }) => engine)).toEqual(["vulkan", "wasm"]);
+    expect(result.proofs[0]?.engineName).toContain(SOFTWARE);
+    expect(result.proofs[0]?.deviceBytes).toBeGreaterThan(0);
+    expect(result.throughput.map(({ engine, inFlight }) => `${engine} ${inFlight}`)).toEqual([
+      ...["vulkan 1", "wasm 1", "vulkan 3", "wasm 3"],
+    ]);
+    for (const { proofsPerSecond } of result.throughput) {
+      expect(Math.min(...proofsPerSecond)).toBeGreaterThan(0);
+    }
+    // By bigints, beside what each engine verifies itself.
+    expect(result.checkedProofs).toBe(2);
+  });
+
   it("keeps what is known after every measurement, in a form that is read again", async () => {
-    expect(kept.map(({ isComplete }) => isComplete)).toEqual([false, false, false, false, true]);
+    expect(kept.map(({ isComplete }) => isComplete)).toEqual([
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+      true,
+    ]);
     expect(kept[0]?.transforms).toEqual([]);
     const text = await readFile(join(folder, "latest.json"), "utf8");
     expect(parseGpuResult(JSON.parse(text))).toEqual(result);
