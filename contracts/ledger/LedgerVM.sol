@@ -80,15 +80,7 @@ contract LedgerVM is ILedgerVM {
         if (sourceDomain_ == L1_DOMAIN) revert SourceDomainIsL1();
         ROLLUP = rollup_;
         SOURCE_DOMAIN = sourceDomain_;
-        DOMAIN_SEPARATOR = keccak256(
-            abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256("Proofmill Ledger"),
-                keccak256("1"),
-                block.chainid,
-                rollup_
-            )
-        );
+        DOMAIN_SEPARATOR = TxCodec.domainSeparator(rollup_);
     }
 
     /// @inheritdoc ILedgerVM
@@ -134,16 +126,46 @@ contract LedgerVM is ILedgerVM {
         return LedgerTypes.stateRoot(state);
     }
 
-    /// @dev The whole answer, with the state itself and the reason. Virtual for the tests that put a defect back.
+    /// @dev The whole answer, with the state itself and the reason.
     function _execute(
         uint8 opcode,
         bytes calldata inputs,
         bytes calldata preState
-    ) internal view virtual returns (VMState memory state, Outcome outcome, uint256 gasUsed) {
+    ) internal view returns (VMState memory state, Outcome outcome, uint256 gasUsed) {
         Machine memory machine = _load(preState);
         machine.gasUsed = COST_BASE;
         outcome = _run(machine, opcode, inputs);
         return (machine.state, outcome, machine.gasUsed);
+    }
+
+    /// @dev A forced payment's nonce is not read. The queue executes an entry once, so nothing can be replayed; and a
+    /// sequencer that holds back a signed payment could void a forced one by putting the signed one first.
+    function _authorize(
+        Machine memory machine,
+        Order memory order,
+        Account memory payer
+    ) internal view virtual returns (Outcome outcome) {
+        // The zero address is what a failed recovery returns.
+        if (payer.owner == address(0)) return Outcome.AccountEmpty;
+        if (order.isForced) return order.sender == payer.owner ? Outcome.Done : Outcome.NotAuthorized;
+        machine.gasUsed += COST_SIGNATURE;
+        bytes32 typeHash = order.kind == OP_TRANSFER ? TRANSFER_TYPEHASH : EXIT_TYPEHASH;
+        bytes32 structHash = TxCodec.structHash(typeHash, order.payment);
+        bytes32 digest = MessageHashUtils.toTypedDataHash(DOMAIN_SEPARATOR, structHash);
+        (address signer, , ) = ECDSA.tryRecover(digest, order.r, order.vs);
+        if (signer != payer.owner) return Outcome.NotAuthorized;
+        return order.payment.nonce == payer.nonce ? Outcome.Done : Outcome.NonceMismatch;
+    }
+
+    /// @dev From here on the opening's fields are the tree's.
+    function _open(
+        Machine memory machine,
+        bytes32 root,
+        uint256 index,
+        Opening memory opening
+    ) internal pure virtual {
+        machine.gasUsed += COST_ACCOUNT_PATH;
+        MerkleTree.verify(root, ACCOUNT_DEPTH, index, LedgerTypes.leaf(opening.account), opening.siblings);
     }
 
     function _run(Machine memory machine, uint8 opcode, bytes calldata inputs) private view returns (Outcome outcome) {
@@ -171,11 +193,7 @@ contract LedgerVM is ILedgerVM {
         return refund == Outcome.Done ? outcome : refund;
     }
 
-    function _signed(
-        Machine memory machine,
-        uint8 kind,
-        bytes calldata inputs
-    ) private view returns (Outcome outcome) {
+    function _signed(Machine memory machine, uint8 kind, bytes calldata inputs) private view returns (Outcome outcome) {
         if (inputs.length != TxCodec.BATCH_BYTES + TxCodec.RECORD_BYTES - 1) return Outcome.Malformed;
         bytes calldata body = inputs[TxCodec.BATCH_BYTES:];
         Order memory order;
@@ -245,25 +263,6 @@ contract LedgerVM is ILedgerVM {
         return (Outcome.Done, _write(machine, payment.from, machine.debited));
     }
 
-    /// @dev A forced payment's nonce is not read. The queue executes an entry once, so nothing can be replayed; and a
-    /// sequencer that holds back a signed payment could void a forced one by putting the signed one first.
-    function _authorize(
-        Machine memory machine,
-        Order memory order,
-        Account memory payer
-    ) private view returns (Outcome outcome) {
-        // The zero address is what a failed recovery returns.
-        if (payer.owner == address(0)) return Outcome.AccountEmpty;
-        if (order.isForced) return order.sender == payer.owner ? Outcome.Done : Outcome.NotAuthorized;
-        machine.gasUsed += COST_SIGNATURE;
-        bytes32 typeHash = order.kind == OP_TRANSFER ? TRANSFER_TYPEHASH : EXIT_TYPEHASH;
-        bytes32 structHash = TxCodec.structHash(typeHash, order.payment);
-        bytes32 digest = MessageHashUtils.toTypedDataHash(DOMAIN_SEPARATOR, structHash);
-        (address signer, , ) = ECDSA.tryRecover(digest, order.r, order.vs);
-        if (signer != payer.owner) return Outcome.NotAuthorized;
-        return order.payment.nonce == payer.nonce ? Outcome.Done : Outcome.NonceMismatch;
-    }
-
     function _appendExit(
         Machine memory machine,
         address sender,
@@ -316,12 +315,6 @@ contract LedgerVM is ILedgerVM {
         if (uint256(receiver.balance) + amount > type(uint128).max) return (Outcome.BalanceOverflow, 0);
         receiver.balance += amount;
         return (Outcome.Done, _write(machine, index, machine.credited));
-    }
-
-    /// @dev From here on the opening's fields are the tree's.
-    function _open(Machine memory machine, bytes32 root, uint256 index, Opening memory opening) private pure {
-        machine.gasUsed += COST_ACCOUNT_PATH;
-        MerkleTree.verify(root, ACCOUNT_DEPTH, index, LedgerTypes.leaf(opening.account), opening.siblings);
     }
 
     /// @dev The tree with the changed account, on the path that `_open` has checked.

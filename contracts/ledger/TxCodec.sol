@@ -65,6 +65,22 @@ library TxCodec {
     uint256 internal constant FORCED_BYTES = 89;
     uint256 internal constant BATCH_BYTES = 8;
 
+    /// @notice EIP-712 domain of a ledger's payments on this chain.
+    /// @param rollup The ledger's rollup.
+    /// @return separator Hash of the domain.
+    function domainSeparator(address rollup) internal view returns (bytes32 separator) {
+        return
+            keccak256(
+                abi.encode(
+                    keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                    keccak256("Proofmill Ledger"),
+                    keccak256("1"),
+                    block.chainid,
+                    rollup
+                )
+            );
+    }
+
     /// @notice Leaf of a record in a batch's tree.
     /// @dev 165 bytes, a node has 64: neither passes for the other. Packed, since both parts have a fixed size.
     /// @param record 133 bytes.

@@ -24,10 +24,21 @@ export interface InboxConfig {
   readonly hardDeadlineSeconds: bigint;
 }
 
+/** The real one and those of contracts/test/WeakInboxes.sol. */
+export type InboxKind =
+  | "DataAvailability"
+  | "AnybodysInbox"
+  | "UnorderedInbox"
+  | "UnboundInbox"
+  | "CensoringInbox"
+  | "HastyInbox"
+  | "CredulousInbox"
+  | "MintingInbox";
+
 /** Users 0 to 3: sequencer, payer of exits, alice, bob. */
 export async function openInbox(
   changed: Partial<InboxConfig> = {},
-  contract: "DataAvailability" = "DataAvailability",
+  contract: InboxKind = "DataAvailability",
 ) {
   const connection = await network.create();
   const { viem } = connection;
@@ -48,7 +59,8 @@ export async function openInbox(
     hardDeadlineSeconds: HARD_SECONDS,
     ...changed,
   };
-  const inbox = await viem.deployContract(contract, [config]);
+  // All of them have one interface.
+  const inbox = await viem.deployContract(contract as "DataAvailability", [config]);
 
   /** The contract as one user calls it. */
   const as = (user: WalletClient) =>
