@@ -87,8 +87,8 @@ export function parseGpuOptions(words: readonly string[]): GpuOptions | undefine
     msm: sizes("msm", "8,10", "14-20"),
     proofs: sizes("sizes", "6,8", "12-18"),
     inFlight: parseInFlight(flags["in-flight"] ?? (isQuick ? "1,2" : "1,2,4,8,16")),
-    windowMs: 1000 * parseNumber("--window", flags.window ?? (isQuick ? "1" : "5"), { min: 0 }),
-    windows: isQuick ? 1 : 3,
+    windowMs: 1000 * parseNumber("--window", flags.window ?? (isQuick ? "1" : "3"), { min: 0 }),
+    windows: isQuick ? 1 : 2,
     outDir: flags.out,
     isQuick,
   };

@@ -35,6 +35,9 @@ const UNUSUAL = [
   "/usr/local/nvidia/vulkan/icd.d/*.json",
 ];
 
+/** And where its libraries are then. */
+const MOUNTED = ["/usr/local/nvidia/lib64", "/usr/local/nvidia/lib"];
+
 /** The driver's libraries with a Vulkan entry: by the window system's, or where there is none. */
 const NVIDIA = ["libGLX_nvidia.so.0", "libEGL_nvidia.so.0"];
 
@@ -59,7 +62,11 @@ export async function setUpDriver(
     await symlink(join(libraries, name), join(lent, name)).catch(() => {});
     borrowed.push(name);
   }
-  const paths = [...(borrowed.length > 0 ? [lent] : []), ...listOf(environment.LD_LIBRARY_PATH)];
+  const paths = [
+    ...(borrowed.length > 0 ? [lent] : []),
+    ...listOf(environment.LD_LIBRARY_PATH),
+    ...MOUNTED.filter((path) => existsSync(path)),
+  ];
   const drivers = ICD_FOLDERS.flatMap((dir) => globSync(join(dir, "*.json")));
   const isGiven = environment.VK_DRIVER_FILES ?? environment.VK_ICD_FILENAMES;
   const added = isGiven === undefined ? await missingDriver(drivers, folder) : undefined;
