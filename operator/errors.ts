@@ -34,6 +34,19 @@ export const OPERATOR_ERRORS = {
   COMMIT_REVERTED: { httpStatus: 502 },
   COMMIT_TOO_EXPENSIVE: { httpStatus: 502 },
   L1_REQUEST_REVERTED: { httpStatus: 502 }, // a user's own L1 transaction (register, top up, withdraw)
+  CHANNEL_STORE_CORRUPT: { httpStatus: 500 }, // a file of states that is damaged: never guessed at, never overwritten
+  CHANNEL_STORE_LOCKED: { httpStatus: 500 }, // another process signs or answers with these states
+  CHANNEL_STORE_MISSING: { httpStatus: 500 }, // no file: starting anew could sign a nonce a second time
+  CHANNEL_STORE_EXISTS: { httpStatus: 500 },
+  CHANNEL_NONCE_SIGNED: { httpStatus: 409 }, // this key signed something else with this nonce, or a close
+  CHANNEL_BALANCE: { httpStatus: 422 }, // a payment of more than the payer has
+  CHANNEL_CLOSING: { httpStatus: 409 }, // a close was signed: nothing comes after it
+  CHANNEL_REFUSED: { httpStatus: 422 }, // what the partner offers is not what was agreed on
+  CHANNEL_MESSAGE: { httpStatus: 400 }, // not a message of the protocol
+  CHANNEL_SIGNATURE: { httpStatus: 422 },
+  CHANNEL_UNKNOWN: { httpStatus: 422 }, // no channel of this factory at the address
+  TOWER_FULL: { httpStatus: 503 },
+  ANSWER_TOO_EXPENSIVE: { httpStatus: 502 },
   BUG: { httpStatus: 500 },
 } as const satisfies Record<string, { httpStatus: number }>;
 
