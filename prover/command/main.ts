@@ -21,6 +21,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   list: async () => (await import("./list.ts")).list,
   admin: async () => (await import("./admin.ts")).admin,
   operate: async () => (await import("./operate.ts")).operate,
+  watchtower: async () => (await import("./watchtower.ts")).watchtower,
   token: async () => (await import("./token.ts")).token,
   backup: async () => (await import("./backup.ts")).backup,
   health: async () => (await import("./health.ts")).health,
@@ -34,12 +35,12 @@ const COMMON_OPTIONS = {
 
 async function listCommands(): Promise<string> {
   const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
-  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`);
+  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
   return [
     "usage: proofmill <command> [arguments] [--json]",
     "",
     ...rows,
-    "  help      this list; `proofmill <command> --help` for one command",
+    "  help       this list; `proofmill <command> --help` for one command",
     "",
     "exit codes: 0 done, 1 the answer is no, 2 called wrongly, 3 refused input,",
     "            4 service unavailable, 70 a defect of this program, 130 interrupted",
