@@ -46,7 +46,6 @@ export const OPERATOR_ERRORS = {
   CHANNEL_SIGNATURE: { httpStatus: 422 },
   CHANNEL_UNKNOWN: { httpStatus: 422 }, // no channel of this factory at the address
   TOWER_FULL: { httpStatus: 503 },
-  ANSWER_TOO_EXPENSIVE: { httpStatus: 502 },
   BUG: { httpStatus: 500 },
 } as const satisfies Record<string, { httpStatus: number }>;
 

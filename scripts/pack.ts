@@ -19,6 +19,7 @@ const COPIED: Readonly<Record<string, string>> = {
   proto: "proto",
   "prover/observe/page": "prover/observe/page",
   "contracts/bridge": "contracts/bridge",
+  "contracts/channel": "contracts/channel",
   "contracts/security": "contracts/security",
   "contracts/zk": "contracts/zk",
 };

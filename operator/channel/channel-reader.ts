@@ -12,6 +12,7 @@ import {
 import { OperatorError } from "../errors.ts";
 import { CHANNEL_ABI, FACTORY_ABI } from "./abi.ts";
 import type { ChannelTerms } from "./agreement.ts";
+import type { Deposits } from "./succession.ts";
 
 export interface ChainMoment {
   readonly number: bigint;
@@ -110,6 +111,26 @@ export class ChannelReader {
       this.#client.readContract({ ...contract, functionName: "expirationTime" }),
     ]);
     return { status, nonce, expirationTime };
+  }
+
+  /**
+   * Deposits that have so many blocks on top of them. A state that names a deposit which a reorganisation takes away is
+   * worth nothing until the deposit is back: ask for as many as you fear.
+   */
+  async deposits(channel: Address, confirmations: number): Promise<Deposits> {
+    const { number } = await this.head();
+    const blockNumber = number - BigInt(confirmations);
+    const none: Deposits = { aliceWei: 0n, bobWei: 0n };
+    if (blockNumber < 0n) return none;
+    // Not deployed yet at that block: nothing can have been deposited.
+    const code = await this.#client.getCode({ address: channel, blockNumber });
+    if (code === undefined) return none;
+    const contract = { address: channel, abi: CHANNEL_ABI, blockNumber } as const;
+    const [aliceWei, bobWei] = await Promise.all([
+      this.#client.readContract({ ...contract, functionName: "aliceDeposit" }),
+      this.#client.readContract({ ...contract, functionName: "bobDeposit" }),
+    ]);
+    return { aliceWei, bobWei };
   }
 
   /** Channels with news of a dispute in these blocks. Anybody can emit such events: they are hints, no more. */

@@ -3,11 +3,12 @@
 // What is done follows in every round from what the chain says at that moment: logs only say where to look. A round
 // that is lost, an answer that a reorganisation undoes, a crash anywhere: the next round finds the same dispute again.
 
-import { type Address, encodeFunctionData } from "viem";
+import type { Address } from "viem";
 import type { Log } from "../log.ts";
-import { CHANNEL_ABI, STATUS } from "./abi.ts";
+import { STATUS } from "./abi.ts";
 import type { Answer } from "./answer-sender.ts";
 import type { ChainMoment, ChannelReader, ChannelStanding } from "./channel-reader.ts";
+import { answerData } from "./settlement.ts";
 import type { SignedState } from "./signed-state.ts";
 
 export interface WatchOptions {
@@ -132,11 +133,3 @@ export class DisputeWatch {
     }
   }
 }
-
-/** The call that gives the chain this state. */
-export const answerData = ({ state, aliceSignature, bobSignature }: SignedState) =>
-  encodeFunctionData({
-    abi: CHANNEL_ABI,
-    functionName: "challengeDispute",
-    args: [state, aliceSignature, bobSignature],
-  });

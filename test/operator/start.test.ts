@@ -128,7 +128,9 @@ describe("operator / start", () => {
 
 describe("docs/operator.md", () => {
   it("explains every code that a user or an operator can meet", () => {
-    const text = readFileSync(join(import.meta.dirname, "../../docs/operator.md"), "utf8");
+    const text = ["operator.md", "channels.md"]
+      .map((name) => readFileSync(join(import.meta.dirname, "../../docs", name), "utf8"))
+      .join("\n");
     // Said in full sentences when the process starts, or on the command line of whoever calls.
     const elsewhere = [
       "CONFIG_INVALID",
