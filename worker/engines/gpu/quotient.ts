@@ -10,6 +10,10 @@
  * a is in Montgomery form, b is not, as B's values are without a factor R that A's have. So products
  * a b are canonical numbers, too, and nothing has to be brought out of Montgomery form in the end.
  *
+ * The two products are dispatches of their own. Made within the first and the last pass of the
+ * transforms they would save a sixth of the memory traffic at 2^20, but not of the time as long as
+ * arithmetic is the bound, and those passes would have to hold three vectors.
+ *
  * Vectors of the batch's proofs follow one another. What is longer than a binding is bound in windows,
  * which are dispatches of their own.
  */
