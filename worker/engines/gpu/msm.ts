@@ -1,8 +1,9 @@
 /**
  * Sums of scalar * point over several sections of a key, for several proofs at once, in one
- * submission. All sections go through a stage before any goes through the next one, so that a device
- * has as much to do at a time as there is; a chunk of a section is a sum of its own, and the proofs of
- * one chunk are the y of its dispatches.
+ * submission: Pippenger's method with signed digits, its buckets found by sorting. All sections go
+ * through a stage before any goes through the next one, so that a device has as much to do at a time as
+ * there is; a chunk of a section is a sum of its own, and the proofs of one chunk are the y of its
+ * dispatches.
  *
  *     counts, buckets = 0
  *     countDigits                     how many entries each bucket has

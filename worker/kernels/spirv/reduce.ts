@@ -12,9 +12,9 @@
  * the first, and as many rows without as there were levels before; in the end, where each row has one
  * point, the sum is U_1 + L U_2 + L^2 U_3 + ..., and T has the factor 0 and is not needed.
  *
- * Running sums from the last to the first: T += S_i, U += T, as in D. E. Knuth, TAOCP 2, 4.6.3
- * (exercise 9, after E. G. Straus and A. Brauer); a turn of the loop is one of the two additions, so
- * that the code of an addition is there once. No races: what a level reads it does not write.
+ * Running sums from the last to the first, T += S_i and U += T, as in A. C. Yao, "On the evaluation of
+ * powers", SIAM Journal on Computing 5 (1976). A turn of the loop is one of the two additions, so that
+ * the code of an addition is there once. No races: what a level reads it does not write.
  */
 import type { KernelCode } from "../../gpu/device.ts";
 import { curveOf, type GroupName } from "./group.ts";

@@ -8,7 +8,7 @@
  *
  * Sums wrap at 2^32. The prefix sums of a workgroup are those of W. D. Hillis, G. L. Steele, "Data
  * parallel algorithms", CACM 29 (1986); the whole is G. E. Blelloch, "Prefix sums and their
- * applications" (1990), 1.4.
+ * applications" (1990).
  */
 import type { KernelCode } from "../../gpu/device.ts";
 import type { Code } from "./code.ts";
