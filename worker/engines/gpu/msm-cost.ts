@@ -13,10 +13,13 @@ export interface Work {
   readonly windows: number;
   readonly entries: number;
   readonly levels: readonly Level[];
+  /** The first level's chunks are shorter where there are few entries: see accumulate.ts. */
+  readonly shortest: number;
+  readonly wanted: number;
   readonly reductions: readonly Reduction[];
 }
 
-/** `chunks` invocations with `chunk` places each; twice as many slots come out. */
+/** `chunks` invocations with up to `chunk` places each; twice as many slots come out. */
 export interface Level {
   readonly chunk: number;
   readonly chunks: number;
@@ -56,8 +59,10 @@ const ADDITION: Record<GroupName, { readonly affine: number; readonly sum: numbe
  * each window has one bucket with entries, and yet all of them are reduced.
  */
 export function mostMultiplications(plan: Work): MsmCost {
-  const { group, windows, entries, levels, reductions } = plan;
-  const cuts = (levels[0] as Level).chunks - 1;
+  const { group, windows, entries, levels, reductions, shortest, wanted } = plan;
+  // With fewer entries and shorter chunks, up to `wanted` chunks have some.
+  const fewer = Math.min(wanted, Math.ceil(entries / shortest));
+  const cuts = Math.max((levels[0] as Level).chunks, fewer) - 1;
   const { affine, sum } = ADDITION[group];
   return totalled({
     entries: affine * Math.max(0, entries - windows - cuts),
@@ -70,9 +75,12 @@ export function mostMultiplications(plan: Work): MsmCost {
  * The cost with these entries in each bucket, if no two sums that are added are equal or opposite; and
  * of the reduction the most it may be, which it is where each bucket has an entry.
  */
-export function multiplicationsWith(plan: Work, counts: Iterable<number>): MsmCost {
+export function multiplicationsWith(plan: Work, counts: readonly number[]): MsmCost {
   const { affine, sum } = ADDITION[plan.group];
-  const { chunk } = plan.levels[0] as Level;
+  const chunk = chunkOf(
+    plan,
+    counts.reduce((all, count) => all + count, 0),
+  );
   let [begin, entries, partials] = [0, 0, 0];
   for (const count of counts) {
     if (count === 0) continue;
@@ -94,17 +102,25 @@ export function multiplicationsWith(plan: Work, counts: Iterable<number>): MsmCo
 export function denseMultiplications(
   plan: Work & { readonly bits: number; readonly buckets: number },
 ): MsmCost {
-  const { bits, buckets, group, levels } = plan;
+  const { bits, buckets, group } = plan;
   const { affine, sum } = ADDITION[group];
   const entries = plan.entries * (1 - 2 ** -bits);
   const occupied = buckets * (1 - Math.exp(-entries / buckets));
-  const cuts = ((levels[0] as Level).chunks - 1) * (1 - occupied / entries);
+  const cuts = (Math.ceil(entries / chunkOf(plan, entries)) - 1) * (1 - occupied / entries);
   const { reduction } = mostMultiplications(plan);
   return totalled({
     entries: affine * Math.round(entries - occupied - cuts),
     partials: sum * Math.round(cuts),
     reduction,
   });
+}
+
+/** Places of the first level's chunks with so many entries. */
+function chunkOf({ levels, shortest, wanted }: Work, entries: number): number {
+  const { chunk: most } = levels[0] as Level;
+  let chunk = shortest;
+  while (chunk < most && chunk * wanted < entries) chunk *= 2;
+  return chunk;
 }
 
 /** Of one window. Of T and of rows without factors all but the first of each segment, and U's. */

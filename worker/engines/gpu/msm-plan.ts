@@ -32,6 +32,9 @@ export interface MsmPlan extends MsmShape {
   readonly blocks: number;
   /** First over the entries, then over the slots of the level before; the last has one chunk. */
   readonly levels: readonly Level[];
+  /** How the first level's chunks get shorter where there are fewer entries: see accumulate.ts. */
+  readonly shortest: number;
+  readonly wanted: number;
   /** In each the rows get one more and shorter; in the last, one point is left of each. */
   readonly reductions: readonly Reduction[];
   /** For one proof; the next one's part follows. */
@@ -61,7 +64,7 @@ const WINDOW_BITS = { least: 2, most: 20 } as const;
 /** Of a scalar: 254 and the top window's carry. */
 const SCALAR_BITS = 255;
 /**
- * Entries that an invocation adds up: as many as leave INVOCATIONS something to do. Each chunk costs
+ * Entries that an invocation adds up: as many as leave twice INVOCATIONS something to do. Each chunk costs
  * four multiplications more than one addition (5 % for 8 entries, less than 1 % for 64) and has room
  * for two sums. Powers of two. Untuned.
  */
@@ -149,25 +152,32 @@ function planFor(
   limits: PlanLimits,
 ): MsmPlan | undefined {
   for (let chunk: number = ENTRIES_EACH.least; chunk <= ENTRIES_EACH.most; chunk *= 2) {
-    const plan = planWith(bits, chunk, shape);
+    const plan = planWith(bits, chunk, shape, proofs);
     const isLast = chunk === ENTRIES_EACH.most;
-    const isShort = (plan.entries * proofs) / chunk >= 2 * INVOCATIONS;
+    const isShort = chunk * wantedFor(proofs) < plan.entries;
     if ((isLast || !isShort) && fits(plan, limits)) return plan;
   }
   return undefined;
 }
 
-function planWith(bits: number, chunk: number, { group, count }: MsmShape): MsmPlan {
+function planWith(
+  bits: number,
+  chunk: number,
+  { group, count }: MsmShape,
+  proofs: number,
+): MsmPlan {
   const windows = Math.ceil(SCALAR_BITS / bits);
   const buckets = windows * 2 ** (bits - 1);
   const entries = count * windows;
   const point = xyzzBytes(group);
   const levels = levelsOf(entries, chunk);
+  const wanted = Math.min(wantedFor(proofs), Math.ceil(entries / chunk));
   const reductions = reductionsOf(bits - 1);
   const blocks = Math.ceil(buckets / SCAN_BLOCK);
   const slots = levels.map(({ chunks }) => aligned(4 * 2 * chunks) / 4);
   return {
-    ...{ group, count, bits, windows, buckets, entries, blocks, levels, reductions },
+    ...{ group, count, bits, windows, buckets, entries, blocks, levels, wanted, reductions },
+    shortest: ENTRIES_EACH.least,
     bytes: {
       counts: aligned(4 * buckets),
       blockSums: aligned(4 * blocks),
@@ -180,6 +190,11 @@ function planWith(bits: number, chunk: number, { group, count }: MsmShape): MsmP
       ),
     },
   };
+}
+
+/** Chunks of one proof that together fill a device twice. */
+function wantedFor(proofs: number): number {
+  return Math.ceil((2 * INVOCATIONS) / proofs);
 }
 
 function levelsOf(entries: number, chunk: number): Level[] {

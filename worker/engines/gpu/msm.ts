@@ -193,7 +193,9 @@ export class SectionSums {
         partOf(job.counts, bytes.counts, range),
       ];
       const inputStrides = [bytes.counts / 4, bytes.entries / (4 * ENTRY_WORDS)];
-      const push = [chunk, chunks, plan.buckets, ...inputStrides, ...strides];
+      const { shortest, wanted } = plan;
+      const lengths = [chunk, chunks, shortest, wanted];
+      const push = [...lengths, plan.buckets, ...inputStrides, ...strides];
       const kernel = this.#kernels.points("accumulateEntries", group);
       dispatch(commands, kernel, [...inputs, ...outputs], push, groups, range);
     } else {

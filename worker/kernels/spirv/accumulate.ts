@@ -45,13 +45,21 @@ export const NOBODY = 0xffff_ffff;
  * Buffers: points (affine, as in a zkey), entries, ends (u32: where each bucket's entries end), then
  * the outputs: buckets (XYZZ), slots' buckets (u32), slots' values (XYZZ).
  *
- * Push constants: chunk, chunks; buckets: of a proof, so that the last one's end is the list's; words
- * of `ends`, entries, buckets and slots from one proof to the next.
+ * Push constants: chunk, chunks; shortest, wanted (below); buckets: of a proof, so that the last one's
+ * end is the list's; words of `ends`, entries, buckets and slots from one proof to the next.
+ *
+ * Scalars that are mostly 0 give few entries. Chunks are then shorter, so that more invocations share
+ * them: as long as `shortest` times the power of two that makes `wanted` chunks suffice, and at most
+ * `chunk`. A proof's invocations find the same length, because it follows from the list's total.
+ * `chunk` is one of those lengths, and `wanted` is at most `chunks`, so that there are enough chunks.
  */
 export function accumulateEntries(group: GroupName): KernelCode {
   const k = new KernelWriter(`accumulate entries in ${group}`, {
     workgroupSize: [ACCUMULATE_GROUP, 1, 1],
-    push: ["chunk", "chunks", "buckets", "endsStride", "entriesStride", ...STRIDES],
+    push: [
+      ...["chunk", "chunks", "shortest", "wanted"],
+      ...["buckets", "endsStride", "entriesStride", ...STRIDES],
+    ],
   });
   const curve = curveOf(k, group);
   const { field } = curve;
@@ -64,8 +72,18 @@ export function accumulateEntries(group: GroupName): KernelCode {
     const wordOf = (place: U32, word: number) =>
       f.load(entries, f.add(f.mul(f.add(first, place), f.u32(ENTRY_WORDS)), f.u32(word)));
     const last = f.sub(f.push("buckets"), f.u32(1));
+    const total = f.load(ends, f.add(f.mul(proof, f.push("endsStride")), last));
+    const chunk = f.variable("u32", f.push("shortest"));
+    f.while(
+      () => {
+        const isLonger = f.lt(f.get(chunk), f.push("chunk"));
+        return f.both(isLonger, f.lt(f.mul(f.get(chunk), f.push("wanted")), total));
+      },
+      () => f.set(chunk, f.shl(f.get(chunk), 1)),
+    );
     writeAccumulation(f, curve, outputs, {
-      total: f.load(ends, f.add(f.mul(proof, f.push("endsStride")), last)),
+      total,
+      chunk: f.get(chunk),
       bucketAt: (place) => wordOf(place, 0),
       addTo: (sum, place) => {
         const word = wordOf(place, 1);
@@ -100,6 +118,7 @@ export function accumulatePartials(group: GroupName): KernelCode {
     const first = f.mul(f.globalId(1), f.push("placesStride"));
     writeAccumulation(f, curve, outputs, {
       total,
+      chunk: f.push("chunk"),
       bucketAt: (place) => f.load(buckets, f.add(first, place)),
       addTo: (sum, place) => curve.add(f, sum, curve.load(f, values, f.add(first, place))),
     });
@@ -111,6 +130,8 @@ const STRIDES = ["bucketsStride", "slotsStride"] as const;
 
 interface List {
   readonly total: U32;
+  /** Places of a chunk. */
+  readonly chunk: U32;
   /** Of a place below `total`. */
   bucketAt(place: U32): U32;
   /** Adds the value of a place that is not NOBODY's. Called once: the code of an addition is long. */
@@ -141,8 +162,8 @@ function writeAccumulation(f: Code, curve: CurveCode, outputs: Outputs, list: Li
     f.if(f.lt(place, total), () => f.set(to, list.bucketAt(place)));
   };
   f.if(f.lt(chunk, chunks), () => {
-    const begin = f.mul(chunk, f.push("chunk"));
-    const behind = f.add(begin, f.push("chunk"));
+    const begin = f.mul(chunk, list.chunk);
+    const behind = f.add(begin, list.chunk);
     const end = f.select(f.lt(behind, total), behind, total);
     const firstSlot = f.add(f.mul(proof, f.push("slotsStride")), f.shl(chunk, 1));
     const secondSlot = f.add(firstSlot, one);

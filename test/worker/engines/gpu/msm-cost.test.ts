@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { costSnapshot } from "../../../../bench/gpu-sum-costs.ts";
 import {
   denseMultiplications,
+  type Level,
   mostMultiplications,
   multiplicationsWith,
   type Work,
@@ -31,15 +32,18 @@ function additionsOf(work: Work, counts: readonly number[]): { points: number; s
   const nobody = { bucket: undefined, hasSum: false };
   work.levels.forEach(({ chunk, chunks }, level) => {
     const next: Place[] = [];
-    for (let begin = 0; begin < chunk * chunks; begin += chunk) {
+    let length = level === 0 ? work.shortest : chunk;
+    while (length < chunk && length * work.wanted < list.length) length *= 2;
+    expect(list.length).toBeLessThanOrEqual(length * chunks);
+    for (let begin = 0; begin < length * chunks; begin += length) {
       const slots: [Place, Place] = [nobody, nobody];
-      const places = list.slice(begin, begin + chunk);
+      const places = list.slice(begin, begin + length);
       for (const bucket of new Set(places.map((place) => place.bucket))) {
         if (bucket === undefined) continue;
         const own = places.filter((place) => place.bucket === bucket && place.hasSum).length;
         additions[level === 0 ? "points" : "sums"] += Math.max(0, own - 1);
         const wasOpen = list[begin - 1]?.bucket === bucket;
-        const isOpen = list[begin + chunk]?.bucket === bucket;
+        const isOpen = list[begin + length]?.bucket === bucket;
         if (wasOpen) slots[0] = { bucket, hasSum: true };
         if (isOpen) slots[1] = { bucket, hasSum: !wasOpen };
       }
@@ -71,9 +75,11 @@ describe("worker / engines / gpu / msm-cost", () => {
   it("counts the additions that the kernels make, for any entries", () => {
     const length = fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 90 }));
     fc.assert(
-      fc.property(fc.array(length, { maxLength: 30 }), (counts) => {
+      fc.property(fc.array(length, { maxLength: 30 }), fc.nat(), (counts, wish) => {
         const total = counts.reduce((sum, count) => sum + count, 0);
-        const plan = planMsm({ group: "g1", count: Math.max(1, total) }, 1, LIMITS);
+        const most = planMsm({ group: "g1", count: Math.max(1, total) }, 1, LIMITS);
+        const { chunks } = most.levels[0] as Level;
+        const plan = { ...most, shortest: 1, wanted: 1 + (wish % chunks) };
         const { points, sums } = additionsOf(plan, counts);
         const cost = multiplicationsWith(plan, counts);
         expect(cost.entries).toBe(10 * points);

@@ -13,6 +13,8 @@ export type Point = Affine<bigint> | Affine<Fq2>;
 
 const MONTGOMERY = 1n << 256n;
 const tower = Tower.open();
+/** For a software device whose processor has other work, too. */
+const PATIENCE_MS = 100_000;
 
 /** As in a zkey. */
 export interface KnownPoints {
@@ -128,7 +130,7 @@ export async function sumsOn(
       scalars.push({ slice, strideBytes: bytes.length / proofs, isMontgomery });
     }
     const sums = new SectionSums(kernels, device.limits, sections, proofs, take);
-    await device.submit((commands) => sums.record(commands, scalars));
+    await device.submit((commands) => sums.record(commands, scalars), PATIENCE_MS);
     const results = await sums.download(device);
     return sums.layout.map((section) =>
       Array.from({ length: proofs }, (_, proof) => pointOf(section, results, proof)),

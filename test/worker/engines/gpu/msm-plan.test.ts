@@ -63,6 +63,11 @@ describe("worker / engines / gpu / msm-plan", () => {
           );
         });
         expect((levels.at(-1) as Level).chunks).toBe(1);
+        // Chunks of the first level's length, however it is chosen, are enough for their entries.
+        const { chunk: longest, chunks } = levels[0] as Level;
+        expect(Number.isInteger(Math.log2(longest / plan.shortest))).toBe(true);
+        expect(plan.wanted).toBeGreaterThanOrEqual(1);
+        expect(plan.wanted).toBeLessThanOrEqual(chunks);
         // Reductions: from a window's buckets to one point for each row.
         let [rows, lengthLog2] = [1, bits - 1];
         reductions.forEach((reduction, i) => {

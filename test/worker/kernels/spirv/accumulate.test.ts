@@ -122,8 +122,17 @@ function suite<T extends bigint | Fq2>(codec: PointCodec<T>): void {
       };
     };
 
-    /** The levels until one chunk is left, each against what the list before says. */
-    const expectSums = async (lists: readonly (readonly Entry[])[], first: number, later = 8) => {
+    /**
+     * The levels until one chunk is left, each against what the list before says.
+     *
+     * @returns how many slots the first level leaves open, for each proof.
+     */
+    const expectSums = async (
+      lists: readonly (readonly Entry[])[],
+      first: number,
+      later = 8,
+      few = { shortest: first, wanted: 1 },
+    ) => {
       const most = Math.max(1, ...lists.map(({ length }) => length));
       const buckets = Math.max(1, ...lists.flat().map(({ bucket }) => bucket + 2));
       const [endStride, entryStride] = [buckets + GAP, most + GAP];
@@ -153,7 +162,13 @@ function suite<T extends bigint | Fq2>(codec: PointCodec<T>): void {
         lists.length,
         buckets,
         chunks,
-        (strides) => [first, chunks, buckets, endStride, entryStride, ...strides],
+        (strides) => [
+          ...[first, chunks, few.shortest, few.wanted],
+          ...[buckets, endStride, entryStride, ...strides],
+        ],
+      );
+      const opened = out.of.map(
+        ({ slots }) => slots.filter(({ bucket }) => bucket !== NOBODY).length,
       );
       for (;;) {
         out.of.forEach(({ stored, slots }, proof) => {
@@ -187,6 +202,7 @@ function suite<T extends bigint | Fq2>(codec: PointCodec<T>): void {
         ]);
       }
       for (const left of open) expect([...left.keys()], "buckets never stored").toEqual([]);
+      return opened;
     };
 
     it.each<[string, number[]]>([
@@ -226,6 +242,14 @@ function suite<T extends bigint | Fq2>(codec: PointCodec<T>): void {
       );
     });
 
+    it("takes shorter chunks where a proof has fewer entries", async () => {
+      const lists = [256, 40, 16, 15, 3].map((length) => entriesOf([length]));
+      const few = { shortest: 2, wanted: 8 };
+      const open = await expectSums(lists, 16, 8, few);
+      // A run over n chunks leaves 2 n - 2 slots: chunks of 16, 8, 2, 2 and 2.
+      expect(open).toEqual([30, 8, 14, 14, 2]);
+    });
+
     it("sums up any runs of several proofs, in chunks of any length", async () => {
       const length = fc.oneof(
         { weight: 3, arbitrary: fc.integer({ min: 0, max: 4 }) },
@@ -234,13 +258,20 @@ function suite<T extends bigint | Fq2>(codec: PointCodec<T>): void {
       const runs = fc.array(length, { maxLength: 12 });
       const property = fc.asyncProperty(
         fc.array(runs, { minLength: 1, maxLength: 3 }),
-        fc.integer({ min: 1, max: 9 }),
+        fc.record({
+          shortest: fc.integer({ min: 1, max: 4 }),
+          doublings: fc.integer({ min: 0, max: 3 }),
+          wanted: fc.integer({ min: 1, max: 40 }),
+        }),
         // With less, two chunks leave as many places as two chunks have.
         fc.integer({ min: 4, max: 9 }),
         fc.integer({ min: 1, max: 1 << 30 }),
-        async (proofs, first, later, seed) => {
+        async (proofs, { shortest, doublings, wanted }, later, seed) => {
           const lists = proofs.map((lengths, i) => entriesOf(lengths, seed + i));
-          await expectSums(lists, first, later);
+          const first = shortest * 2 ** doublings;
+          const chunks = Math.ceil(Math.max(1, ...lists.map(({ length }) => length)) / first);
+          const few = { shortest, wanted: Math.min(wanted, chunks) };
+          await expectSums(lists, first, later, few);
         },
       );
       await fc.assert(property, { numRuns: name === "g1" ? 25 : 8 });
