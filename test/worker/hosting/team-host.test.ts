@@ -72,9 +72,13 @@ describe("worker / a team on a host's engine", () => {
   });
 
   it("loses no more than the proof of a thread that dies", async () => {
+    device.delayMs = 60_000;
+    const outcome = member(0)
+      .runLinked(task(), host)
+      .catch((error: unknown) => error);
+    await soon(() => device.seen("runningCount")).toBe(1);
     device.delayMs = 500;
-    const [dying, living] = [member(0).runLinked(task(), host), member(1).runLinked(task(), host)];
-    const outcome = dying.catch((error: unknown) => error);
+    const living = member(1).runLinked(task(), host);
     await soon(() => device.seen("runningCount")).toBe(2);
     await member(0).end();
     expect(await outcome).toMatchObject({ code: "ENGINE_UNAVAILABLE" });
