@@ -1,4 +1,5 @@
 import { WorkError } from "../worker/errors.ts";
+import { gpuError } from "../worker/gpu/failure.ts";
 import type { HostThread } from "../worker/hosting/host-thread.ts";
 import {
   createTaskControl,
@@ -178,14 +179,22 @@ export class WorkerSlot {
     }
   }
 
-  /** A result from a device, unless the device's failure is all that it says. */
+  /**
+   * A result from a device, unless the device's failure is all that it says. A proof that does not verify
+   * is one, too: the witness satisfies the circuit, so another engine tells whether the key is at fault.
+   */
   #judged<R extends ProveResult | WarmResult>(
     host: HostThread,
     { artefacts }: ByFile<KeyUse>,
     result: R,
   ): R {
-    if (result.kind !== "failed" || result.detail.gpu === undefined) return result;
-    const error = new WorkError(result.code, result.message, result.detail);
+    if (result.kind !== "failed") return result;
+    const isWrong = result.code === "PROOF_REJECTED" && this.#engine.mayFallBack;
+    if (result.detail.gpu === undefined && !isWrong) return result;
+    const { code, message, detail } = result;
+    const error = isWrong
+      ? gpuError("driver", "the device made a proof that does not verify; it was discarded")
+      : new WorkError(code, message, detail);
     if (this.#engine.report(host, error, artefacts.zkey.sha256)) {
       throw new ElsewhereError(`another engine does it: ${error.message}`);
     }

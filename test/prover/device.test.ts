@@ -95,7 +95,7 @@ describe("prover / device", () => {
     expect(await metric(under, "proofmill_device_reopened_total")).toBe(1);
   });
 
-  it.each(["hang", "driver", "death"] as const)(
+  it.each(["hang", "driver", "wrong", "death"] as const)(
     "goes on without a device after the failure %s, when it was not asked for by name",
     async (failure) => {
       const device = new FakeDevice();
@@ -118,6 +118,17 @@ describe("prover / device", () => {
       expect(status.engine?.device).toMatchObject({ state: "away", isGivenUp: true });
     },
   );
+
+  it("discards a wrong proof, and says so where nothing else can make a right one", async () => {
+    const device = new FakeDevice();
+    const under = await serve(device, { PROVER_ENGINE: "vulkan" });
+    device.fail("wrong");
+    await expect(under.client.prove(productRequest())).rejects.toMatchObject({
+      reason: "PROOF_REJECTED",
+    });
+    expect(await metric(under, 'proofmill_proofs_rejected_total{circuit="product"}')).toBe(1);
+    expect((await proved(under)).engine).toBe("fake (test)");
+  });
 
   it("waits for a device that was asked for by name, and is not ready meanwhile", async () => {
     const device = new FakeDevice();

@@ -6,7 +6,13 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { WorkError } from "../errors.ts";
 import { moduleUrl } from "../module-url.ts";
 import { execArgv } from "../task-thread.ts";
-import { type HostEntryData, type HostNews, type HostOrder, USE_FIELDS } from "./host-entry.ts";
+import {
+  BEAT_MS,
+  type HostEntryData,
+  type HostNews,
+  type HostOrder,
+  USE_FIELDS,
+} from "./host-entry.ts";
 import type { DeviceFacts, DeviceUse, Opener } from "./hosted.ts";
 import { errorOf } from "./message.ts";
 
@@ -14,6 +20,11 @@ const ENTRY = moduleUrl(new URL("./host-entry.ts", import.meta.url));
 
 /** Most time for opening. A driver that has not seen the kernels yet compiles them, which takes seconds. */
 const OPEN_MS = 180_000;
+/**
+ * A thread that gives no sign for so long is within a call of the driver that does not return. Checking
+ * the largest keys takes it tens of seconds.
+ */
+const STALL_MS = 180_000;
 /** Most time for what runs to end, and for the device to be freed. */
 const CLOSE_MS = 5_000;
 
@@ -25,9 +36,13 @@ export interface HostThreadOptions {
   readonly niceness?: number;
   /** `OPEN_MS` when left out. */
   readonly openMs?: number;
+  /** `STALL_MS` when left out. */
+  readonly stallMs?: number;
 }
 
 export interface HostUse extends DeviceUse {
+  /** Grows as long as the thread is not within a call that does not return. */
+  readonly beats: number;
   readonly keys: number;
   readonly openRuns: number;
 }
@@ -58,7 +73,8 @@ export class HostThread {
   }
 
   /** @throws WorkError ENGINE_UNAVAILABLE, with `detail.gpu` if the device is the reason. */
-  static async open({ openMs = OPEN_MS, ...options }: HostThreadOptions): Promise<HostThread> {
+  static async open(options: HostThreadOptions): Promise<HostThread> {
+    const { openMs = OPEN_MS, stallMs = STALL_MS } = options;
     const use = new SharedArrayBuffer(USE_FIELDS.length * Float64Array.BYTES_PER_ELEMENT);
     const { opener, keysMax, niceness = 0 } = options;
     const workerData: HostEntryData = { opener, keysMax, niceness, use };
@@ -70,7 +86,7 @@ export class HostThread {
     const ready = new Promise<HostNews & { kind: "ready" }>((resolve) => {
       worker.on("message", (news: HostNews) => news.kind === "ready" && resolve(news));
     });
-    const failed = failureOf(worker);
+    const failed = failureOf(worker, () => new Float64Array(use)[BEATS] as number, stallMs);
     try {
       const first = await Promise.race([ready, failed, tooLong]);
       if (!(first instanceof WorkError)) return new HostThread(worker, use, first, failed);
@@ -121,8 +137,18 @@ export class HostThread {
   }
 }
 
-function failureOf(worker: Worker): Promise<WorkError> {
+const BEATS = USE_FIELDS.indexOf("beats");
+
+/** @param beats  changes as long as the thread is at work, from when the engine is open. */
+function failureOf(worker: Worker, beats: () => number, stallMs: number): Promise<WorkError> {
   return new Promise((resolve) => {
+    let [last, sinceMs] = [0, performance.now()];
+    const watch = setInterval(() => {
+      const now = beats();
+      if (now !== last) [last, sinceMs] = [now, performance.now()];
+      if (now > 0 && performance.now() - sinceMs > stallMs) resolve(stalled(stallMs));
+    }, 4 * BEAT_MS).unref();
+    worker.on("exit", () => clearInterval(watch));
     let cause: unknown;
     worker.on("error", (error) => {
       cause = error;
@@ -135,6 +161,14 @@ function failureOf(worker: Worker): Promise<WorkError> {
       resolve(new WorkError("ENGINE_UNAVAILABLE", message, { gpu: "lost" }, { cause }));
     });
   });
+}
+
+function stalled(stallMs: number): WorkError {
+  return new WorkError(
+    "ENGINE_UNAVAILABLE",
+    `the device's driver has not returned for ${stallMs} ms; start the process again, with another driver if it does so again`,
+    { gpu: "hang" },
+  );
 }
 
 function slow(openMs: number): WorkError {

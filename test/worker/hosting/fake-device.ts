@@ -1,11 +1,14 @@
 /** An engine that fails as devices do, when it is told: the module that an `Opener` of the tests names. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { G1 } from "../../../worker/curve.ts";
 import type { Engine, ResidentKey } from "../../../worker/engine.ts";
 import { openEngine } from "../../../worker/engines/open.ts";
 import { type GpuFailure, gpuError } from "../../../worker/gpu/failure.ts";
 import type { Hosted, Opener } from "../../../worker/hosting/hosted.ts";
 
-const FAILURES: readonly (GpuFailure | "death" | "fault")[] = [
+const FAILURES: readonly (GpuFailure | "death" | "fault" | "wrong" | "stuck")[] = [
+  "wrong",
+  "stuck",
   "lost",
   "hang",
   "memory",
@@ -38,6 +41,7 @@ const WORDS = {
   runningCount: 8,
   runningMost: 9,
   endCount: 10,
+  stuck: 11,
 } as const;
 
 /** What a test tells such an engine, in whichever thread it is, and sees of it. */
@@ -62,6 +66,12 @@ export class FakeDevice {
   fail(failure: (typeof FAILURES)[number], count = 1): void {
     this.#words[WORDS.sumsFailure] = 1 + FAILURES.indexOf(failure);
     this.#words[WORDS.sumsFailureCount] = count;
+  }
+
+  /** What is stuck goes on. */
+  free(): void {
+    Atomics.store(this.#words, WORDS.stuck, 1);
+    Atomics.notify(this.#words, WORDS.stuck);
   }
 
   /** How long sums take at least. */
@@ -91,12 +101,16 @@ export default async function open(options: unknown): Promise<Hosted> {
   const engine = await openEngine({ engine: name });
   let jobs = 0;
 
-  const failIfTold = () => {
+  /** @returns whether sums shall be wrong. */
+  const failIfTold = (): boolean => {
     const failure = FAILURES[read("sumsFailure") - 1];
-    if (failure === undefined || Atomics.sub(shared, WORDS.sumsFailureCount, 1) <= 0) return;
+    if (failure === undefined || Atomics.sub(shared, WORDS.sumsFailureCount, 1) <= 0) return false;
+    if (failure === "wrong") return true;
+    // Within a call that does not return for a while.
+    if (failure === "stuck") Atomics.wait(shared, WORDS.stuck, 0, 60_000);
     if (failure === "death") process.exit(1);
     if (failure === "fault") throw new TypeError("fake: got told to be at fault");
-    throw gpuError(failure, `fake: got told to fail (${failure})`);
+    throw gpuError(failure as GpuFailure, `fake: got told to fail (${failure})`);
   };
 
   const faulty = (key: ResidentKey): ResidentKey => ({
@@ -111,9 +125,10 @@ export default async function open(options: unknown): Promise<Hosted> {
               checkpoint(0);
               await sleep(5);
             }
-            failIfTold();
+            const isWrong = failIfTold();
             jobs++;
-            return await run.sums(request, checkpoint);
+            const sums = await run.sums(request, checkpoint);
+            return isWrong ? { ...sums, g1: sums.g1.map((point) => G1.negate(point)) } : sums;
           } finally {
             add("runningCount", -1);
           }

@@ -196,6 +196,19 @@ describe("worker / hosting / link", () => {
     await expect(proveOn(one)).rejects.toMatchObject(unavailable("lost"));
   });
 
+  it("notices a host that is within a call which does not return", async () => {
+    const device = new FakeDevice();
+    const { opener } = device;
+    const thread = await HostThread.open({ opener, keysMax: 1, stallMs: 2_000 });
+    closers.push(() => thread.close());
+    await proveOn(linkTo(thread));
+    device.fail("stuck");
+    const stuck = proveOn(linkTo(thread)).catch((error: unknown) => error);
+    expect(await thread.failed).toMatchObject(unavailable("hang"));
+    device.free();
+    expect(await stuck).toBeInstanceOf(WorkError);
+  });
+
   it("goes on after a fault that is not the device's", async () => {
     const device = new FakeDevice();
     const link = linkTo(await host(device));
