@@ -14,6 +14,7 @@ import { COMMIT_FILE, describeCommit } from "../bench/machine.ts";
 import { smallFixture } from "../test/worker/fixtures.ts";
 import { emit, matching, reach, run, threadModules, toJs } from "./emitted-code.ts";
 import { CHECK_NAMES } from "./gpu/expect.ts";
+import * as suite from "./gpu/suite.ts";
 
 const root = join(import.meta.dirname, "..");
 const exec = promisify(execFile);
@@ -89,13 +90,15 @@ async function stageCode(app: string): Promise<void> {
   const starts = PROGRAMS.map(toJs);
   for (const test of tests.map(toJs)) {
     const { files } = await reach(app, [test]);
-    if (files.has(DEVICE_FIXTURE)) starts.push(test);
+    if (files.has(DEVICE_FIXTURE)) starts.push(test, ...(await namedIn(app, test)));
   }
   const { files, packages } = await reach(app, starts);
   for await (const path of glob("**/*.{js,d.ts}", { cwd: app })) {
     if (!files.has(path)) await rm(join(app, path));
   }
-  for (const path of files) if (path.startsWith("test/")) await expectKnownChecks(app, path);
+  for (const path of files) {
+    if (path.startsWith("test/")) expectKnownWords(path, await readFile(join(app, path), "utf8"));
+  }
   await writeFile(join(app, "package.json"), '{ "type": "module" }\n');
   await writeFile(join(app, "bench", COMMIT_FILE), JSON.stringify(describeCommit()));
   for (const name of packages) {
@@ -114,6 +117,14 @@ async function stageCode(app: string): Promise<void> {
   }
 }
 
+/** Files that a test names in the text of a program that it starts, as `at("….ts")`. */
+async function namedIn(app: string, test: string): Promise<string[]> {
+  const text = await readFile(join(app, test), "utf8");
+  return [...text.matchAll(/\bat\("(\.[^"]+\.ts)"\)/g)].map(([, path]) =>
+    toJs(join(dirname(test), path as string)),
+  );
+}
+
 async function writePackage(app: string, name: string, code: string): Promise<void> {
   const dir = join(app, "node_modules", name);
   await mkdir(dir, { recursive: true });
@@ -122,20 +133,37 @@ async function writePackage(app: string, name: string, code: string): Promise<vo
   await writeFile(join(dir, "index.js"), `${code}\n`);
 }
 
-/** A check that is not there would only be noticed on the other machine. */
-async function expectKnownChecks(app: string, path: string): Promise<void> {
-  const text = await readFile(join(app, path), "utf8");
-  for (const [, name] of text.matchAll(
-    /\)\s*\.(?:not\s*\.|resolves\s*\.|rejects\s*\.)?(to[A-Z]\w+)\(/g,
-  )) {
-    if (
-      CHECK_NAMES.includes(name as string) ||
-      !/^to(Be|Equal|Have|Match|Throw|Contain|Strict|Satisfy)/.test(name as string)
-    )
-      continue;
-    throw new Error(
-      `${path}: got ${name}, expected a check of scripts/gpu/expect.ts; add it there`,
-    );
+/** What tests say to vitest, and what there is of it in a packed build. */
+const WORDS: readonly (readonly [pattern: RegExp, known: readonly string[]])[] = [
+  [/\)\s*\.(?:(?:not|resolves|rejects)\s*\.\s*)?(to[A-Z]\w+)\(/g, CHECK_NAMES],
+  [/\bit\.(\w+)/g, Object.keys(suite.it)],
+  [/\bdescribe\.(\w+)/g, Object.keys(suite.describe)],
+  [/\bexpect\.(\w+)/g, Object.keys(suite.expect)],
+  [/\bvi\.(\w+)/g, Object.keys(suite.vi)],
+];
+/** Of strings, arrays and dates, where one follows a parenthesis. */
+const NO_CHECKS =
+  /^to(String|Reversed|Sorted|Spliced|LocaleString|Fixed|JSON|UpperCase|LowerCase|Array)$/;
+const IMPORTED_WORDS = /import \{([^}]*)\} from "vitest"/g;
+
+/**
+ * What is not there would only be noticed on the other machine.
+ *
+ * @throws Error that names it.
+ */
+export function expectKnownWords(path: string, text: string): void {
+  const refuse = (word: string) => {
+    throw new Error(`${path}: got ${word}, expected what scripts/gpu/suite.ts has; add it there`);
+  };
+  for (const [, names] of text.matchAll(IMPORTED_WORDS)) {
+    for (const name of (names as string).split(",").map((part) => part.trim())) {
+      if (name !== "" && !(name in suite)) refuse(name);
+    }
+  }
+  for (const [pattern, known] of WORDS) {
+    for (const [whole, name] of text.matchAll(pattern)) {
+      if (!known.includes(name as string) && !NO_CHECKS.test(name as string)) refuse(whole);
+    }
   }
 }
 

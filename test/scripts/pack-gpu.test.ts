@@ -9,7 +9,7 @@ import { parseGpuResult } from "../../bench/gpu/result.ts";
 import { isLoadable, setUpDriver } from "../../scripts/gpu/driver.ts";
 import { CHECK_NAMES, expect as packed } from "../../scripts/gpu/expect.ts";
 import type { Conformance } from "../../scripts/gpu/reporter.ts";
-import { MOST_ARCHIVE_BYTES, packGpu } from "../../scripts/pack-gpu.ts";
+import { expectKnownWords, MOST_ARCHIVE_BYTES, packGpu } from "../../scripts/pack-gpu.ts";
 import { SOFTWARE, whyNoDevice } from "../worker/gpu/device-fixture.ts";
 
 const exec = promisify(execFile);
@@ -131,6 +131,24 @@ describe("scripts / gpu / expect", () => {
 
   it("refuses a check that it does not have, rather than pass", () => {
     expect(() => (packed(1) as Checks).toBeEven).toThrow("add it there");
+  });
+});
+
+describe("the packing of tests", () => {
+  it("knows what they may say to vitest", () => {
+    const text = `import { describe, expect, it, vi } from "vitest";
+      it.each([1])("x", () => expect(1).not.toBe(String(2).toUpperCase()));`;
+    expect(() => expectKnownWords("a.test.js", text)).not.toThrow();
+  });
+
+  it.each([
+    ["expect(1).toBeEven()", "toBeEven"],
+    ["expect(p).resolves.toBeOdd(1)", "toBeOdd"],
+    ["it.concurrent('x', run)", "it.concurrent"],
+    ["vi.useFakeTimers()", "vi.useFakeTimers"],
+    ['import { expect, onTestFinished } from "vitest";', "onTestFinished"],
+  ])("refuses %s", (text, word) => {
+    expect(() => expectKnownWords("a.test.js", text)).toThrow(word);
   });
 });
 

@@ -2,19 +2,16 @@ import { describe, expect, it } from "vitest";
 import { whyNoDevice } from "./device-fixture.ts";
 import { saidUnderValidation } from "./validation-layer.ts";
 
-/** As this file has it: of a checkout, or of a build. */
-const EXTENSION = /\.\w+$/.exec(import.meta.url)?.[0];
-
 /**
  * Everything that a device does: both kinds of memory, slices, several dispatches and submissions,
  * freeing and closing. The layer also looks for barriers that are missing, which a software driver
  * never needs.
  */
 const PROGRAM = `
-  const at = (path) => import(new URL(path + "${EXTENSION}", "${import.meta.url}").href);
-  const { openAny } = await at("./device-fixture");
-  const { elementwise } = await at("../../../worker/kernels/spirv/elementwise");
-  const { SCALAR_FIELD } = await at("../../../worker/field");
+  const at = (path) => import(new URL(path, ${JSON.stringify(import.meta.url)}).href);
+  const { openAny } = await at("./device-fixture.ts");
+  const { elementwise } = await at("../../../worker/kernels/spirv/elementwise.ts");
+  const { SCALAR_FIELD } = await at("../../../worker/field.ts");
   for (const isStaged of [false, true]) {
     const device = await openAny({ isStaged });
     const kernel = device.createKernel(elementwise("multiply", SCALAR_FIELD));

@@ -1,12 +1,10 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { whyNoDevice } from "../../gpu/device-fixture.ts";
+import { saidUnderValidation } from "../../gpu/validation-layer.ts";
 
 /**
- * In a process of its own, because the loader reads the environment once. A key with all that a
- * quotient may have: several stages of partial sums, several passes of a transform, several proofs.
- * The results do not matter here. `withoutBarriers` leaves out those within the submission.
+ * A key with all that a quotient may have: several stages of partial sums, several passes of a
+ * transform, several proofs. The results do not matter here. `withoutBarriers` leaves out those within the submission.
  */
 const programOf = (withoutBarriers: boolean) => `
   const at = (path) => import(new URL(path, ${JSON.stringify(import.meta.url)}).href);
@@ -36,28 +34,14 @@ const programOf = (withoutBarriers: boolean) => `
   console.log("done");
 `;
 
-/** What the layer and the program say. */
-async function said(program: string): Promise<string> {
-  const env = {
-    ...process.env,
-    VK_INSTANCE_LAYERS: "VK_LAYER_KHRONOS_validation",
-    VK_LAYER_ENABLES: "VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT",
-  };
-  const args = ["--input-type=module", "--eval", program];
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env }).catch(
-    (error: { stdout: string; stderr: string }) => error,
-  );
-  return `${stderr}${stdout}`;
-}
-
 describe.skipIf(whyNoDevice)(
   `worker / engines / gpu / quotient under validation${whyNoDevice ? " (no device)" : ""}`,
   () => {
     it("has a barrier wherever one dispatch needs what another one wrote", async ({ skip }) => {
-      const text = await said(programOf(false));
-      if (/VK_ERROR_LAYER_NOT_PRESENT/.test(text)) skip("vulkan-validationlayers is missing");
-      expect(text).toBe("done\n");
-      expect(await said(programOf(true))).toMatch(/SYNC-HAZARD-READ-AFTER-WRITE/);
+      const said = await saidUnderValidation(programOf(false));
+      if (said === undefined) return skip("vulkan-validationlayers is missing");
+      expect(said).toBe("done\n");
+      expect(await saidUnderValidation(programOf(true))).toMatch(/SYNC-HAZARD-READ-AFTER-WRITE/);
     });
   },
 );
