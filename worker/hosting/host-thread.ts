@@ -12,7 +12,7 @@ import {
   type HostNews,
   type HostOrder,
   USE_FIELDS,
-} from "./host-entry.ts";
+} from "./host-message.ts";
 import type { DeviceFacts, DeviceUse, Opener } from "./hosted.ts";
 import { errorOf } from "./message.ts";
 
