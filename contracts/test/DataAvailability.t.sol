@@ -182,6 +182,7 @@ contract DataAvailabilityTest is InboxTest {
 
     function test_deploymentsThatCannotWork() public {
         IForcedQueue.Config memory config = _config(16);
+        require(keccak256(abi.encode(inbox.config())) == keccak256(abi.encode(config)), "config");
         config.hardDeadlineSeconds = SOFT;
         bytes4 selector = IForcedQueue.InboxConfigOutOfRange.selector;
         vm.expectRevert(abi.encodeWithSelector(selector, "hardDeadlineSeconds", SOFT, SOFT + 1, 30 days));

@@ -97,6 +97,7 @@ contract LedgerVMTest is LedgerBook {
         vm.expectRevert(abi.encodeWithSelector(ILedgerVM.SourceDomainIsL1.selector));
         new LedgerVM(ROLLUP, 0);
         require(probe.rollup() == ROLLUP && probe.sourceDomain() == SOURCE_DOMAIN, "views");
+        require(probe.stateRoot(state) == probe.genesisRoot(), "root of a state");
     }
 
     /// @dev A chain that splits must not judge a step of before in two ways.

@@ -32,6 +32,14 @@ describe("ledger / gas", () => {
     for (const gas of Object.values(measured.transactions)) expect(gas).toBeLessThan(2 ** 24);
   });
 
+  it("is for a full batch what its calldata costs at least: hashing and logging are free", () => {
+    const { transactions } = measured;
+    for (const count of [128, 1_024]) {
+      const floor = transactions[`the least that calldata of ${count} costs`];
+      expect(transactions[`commitBatch of ${count}`]).toBe(floor);
+    }
+  });
+
   it("does not depend on how many entries are forced", () => {
     const { transactions } = measured;
     expect(transactions["forceInclude of 100"]).toBe(transactions["forceInclude of 1"]);

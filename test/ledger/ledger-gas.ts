@@ -41,6 +41,10 @@ export const measureLedgerGas = async (): Promise<LedgerGas> => ({
 const calldataGas = (data: Hex): number =>
   hexToBytes(data).reduce((sum, byte) => sum + (byte === 0 ? 4 : 16), 0);
 
+/** What a transaction with this calldata costs at least, EIP-7623. */
+const calldataFloor = (data: Hex): number =>
+  hexToBytes(data).reduce((sum, byte) => sum + (byte === 0 ? 10 : 40), 21_000);
+
 const [ALICE, BOB] = [WALLETS[0], WALLETS[1]] as [
   (typeof WALLETS)[number],
   (typeof WALLETS)[number],
@@ -142,7 +146,10 @@ async function measureTransactions(): Promise<Record<string, number>> {
   gas.deposit = await gasOf(await town.deposit(town.alice, A, ownerOf(ALICE), ETHER));
   for (const count of [1, 16, 128, 1_024]) {
     const records = [...Array.from({ length: count - 1 }, (_, i) => fullRecord(i)), FEE_RECORD];
-    gas[`commitBatch of ${count}`] = await gasOf(await town.commit(records));
+    const hash = await town.commit(records);
+    gas[`commitBatch of ${count}`] = await gasOf(hash);
+    const { input } = await town.client.getTransaction({ hash });
+    gas[`the least that calldata of ${count} costs`] = calldataFloor(input);
   }
   for (const count of [1, 100]) {
     for (let i = 0; i < count; i++) await town.enforce(town.alice, forced);
