@@ -22,6 +22,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   admin: async () => (await import("./admin.ts")).admin,
   operate: async () => (await import("./operate.ts")).operate,
   watchtower: async () => (await import("./watchtower.ts")).watchtower,
+  propose: async () => (await import("./propose.ts")).propose,
+  challenge: async () => (await import("./challenge.ts")).challenge,
   token: async () => (await import("./token.ts")).token,
   backup: async () => (await import("./backup.ts")).backup,
   health: async () => (await import("./health.ts")).health,
