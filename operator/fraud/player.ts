@@ -26,6 +26,8 @@ export interface PlayerDependencies {
   readonly chain: ChainLog;
   readonly sender: TransactionSender;
   readonly log: Log;
+  /** One that has executed batches before. */
+  readonly truth?: Truth;
 }
 
 export class FraudPlayer {
@@ -47,7 +49,7 @@ export class FraudPlayer {
     this.#chain = dependencies.chain;
     this.#sender = dependencies.sender;
     this.#log = dependencies.log;
-    this.#truth = new Truth(options.domain);
+    this.#truth = dependencies.truth ?? new Truth(options.domain);
   }
 
   get board(): Board {

@@ -14,7 +14,7 @@ interface KnownBatch {
   readonly root: Hex;
 }
 
-/** Traces of games that are being played; the oldest is dropped. */
+/** Traces of the newest batches and of games that are being played; the oldest is dropped. */
 const TRACES_MAX = 8;
 
 export class Truth {
@@ -33,7 +33,9 @@ export class Truth {
     if (inbox !== this.#inbox) this.#forgetWhatDiffers(inbox);
     this.#inbox = inbox;
     for (let number = this.#batches.length + 1; number <= inbox.batchCount; number++) {
-      const trace = await this.#execute(inbox, number - 1, number);
+      const executing = this.#execute(inbox, number - 1, number);
+      const trace = await executing;
+      this.#remember(`${number - 1}-${number}`, executing);
       const after = trace.state(trace.length);
       this.#batches.push({ content: contentOf(inbox, number), after, root: stateRoot(after) });
     }
@@ -65,11 +67,15 @@ export class Truth {
     let trace = this.#traces.get(name);
     if (trace === undefined) {
       trace = this.#execute(this.#inbox as Inbox, from, to);
-      this.#traces.set(name, trace);
-      const [oldest] = this.#traces.keys();
-      if (this.#traces.size > TRACES_MAX && oldest !== undefined) this.#traces.delete(oldest);
+      this.#remember(name, trace);
     }
     return trace;
+  }
+
+  #remember(name: string, trace: Promise<Trace>): void {
+    this.#traces.set(name, trace);
+    const [oldest] = this.#traces.keys();
+    if (this.#traces.size > TRACES_MAX && oldest !== undefined) this.#traces.delete(oldest);
   }
 
   #execute(inbox: Inbox, from: number, to: number): Promise<Trace> {

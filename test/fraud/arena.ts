@@ -1,7 +1,6 @@
 // A chain with an optimistic rollup, batches in its inbox, and players.
 
 import {
-  type Account,
   type Address,
   type ContractFunctionArgs,
   type ContractFunctionName,
@@ -64,6 +63,13 @@ export const CHALLENGES: Roles = { proposes: false, challenges: true };
 export const lieAt = (step: number, salt = 0): Hex =>
   keccak256(stringToHex(`not the state after ${step}, ${salt}`));
 
+export interface PlayerChoice {
+  readonly log?: Log;
+  readonly nowMs?: () => number;
+  /** Computed before, to save time. */
+  readonly truth?: Truth;
+}
+
 export class Arena {
   readonly chain: TestChain;
   readonly deployment: OptimisticDeployment;
@@ -102,25 +108,37 @@ export class Arena {
 
   /** Publishes a batch of so many instructions: a deposit first if there is room, payments, and the fees at the end. */
   async batch(instructions: number): Promise<void> {
-    const sequencer = developmentAccount(SEQUENCER);
     const isFirst = this.#nonce === 0n;
     const deposits = isFirst && instructions > 1 ? 1 : 0;
     if (deposits === 1) {
-      await this.#send(SEQUENCER, "deposit", [0, sequencer.address], ENTRY_FEE + 10n ** 18n);
+      await this.deposit(10n ** 18n);
     }
     const records: Hex[] = [];
     for (let i = deposits; i < instructions - 1; i++) {
       // Every fifth is a payment by signature: those cost time to make and to check.
-      records.push(deposits === 1 && i % 5 === 1 ? await this.#payment(sequencer) : encodeNoop());
+      records.push(deposits === 1 && i % 5 === 1 ? await this.payment() : encodeNoop());
     }
-    records.push(encodeFeeRecord(1, sequencer.address));
+    await this.commit(records);
+  }
+
+  /** Publishes these records with the fees' behind them, and everything that waits in the queue before them. */
+  async commit(records: readonly Hex[]): Promise<void> {
     const [number, queueTo] = await Promise.all([
       this.#readInbox("batchCount"),
       this.#readInbox("queueTail"),
     ]);
-    const args = encodeBatch({ number: number + 1n, queueTo, records });
+    const all = [...records, encodeFeeRecord(1, developmentAccount(SEQUENCER).address)];
+    const args = encodeBatch({ number: number + 1n, queueTo, records: all });
     await this.#send(SEQUENCER, "commitBatch", args);
   }
+
+  /** Queues a deposit to the sequencer's account 0. */
+  deposit = (wei: bigint) =>
+    this.#send(SEQUENCER, "deposit", [0, developmentAccount(SEQUENCER).address], ENTRY_FEE + wei);
+
+  /** Queues a payment without the sequencer's consent. */
+  enforce = (transaction: Hex) =>
+    this.#send(SEQUENCER, "enforceInclusion", [transaction], ENTRY_FEE);
 
   async inbox(): Promise<Inbox> {
     const toBlock = await this.chain.read.getBlockNumber();
@@ -134,7 +152,11 @@ export class Arena {
     return truth;
   }
 
-  player(account: number, roles: Roles, log: Log = SILENT, nowMs = Date.now): FraudPlayer {
+  player(
+    account: number,
+    roles: Roles,
+    { log = SILENT, nowMs = Date.now, truth }: PlayerChoice = {},
+  ): FraudPlayer {
     const { read } = this.chain;
     const { rollup, inbox, deploymentBlock } = this.deployment;
     const chain = new ChainLog(read, { addresses: [rollup, inbox], fromBlock: deploymentBlock });
@@ -155,7 +177,7 @@ export class Arena {
         },
         domain: this.domain,
       },
-      { read, chain, sender, log },
+      { read, chain, sender, log, ...(truth && { truth }) },
     );
   }
 
@@ -240,20 +262,26 @@ export class Arena {
     return paid;
   }
 
-  async #payment(payer: Account & { signTypedData?: unknown }): Promise<Hex> {
-    const payment: Payment = {
+  /** The next payment of account 0, signed: to account 1, or to L1. */
+  async payment(kind: 2 | 3 = Opcode.transfer): Promise<Hex> {
+    const payment = this.order(kind === Opcode.exit ? 0 : 1);
+    const signature = await developmentAccount(SEQUENCER).signTypedData(
+      paymentTypedData(this.domain, kind, payment),
+    );
+    return encodeRecord(kind, payment, compactSignature(signature));
+  }
+
+  /** What a payment of account 0 says. */
+  order(to: number): Payment {
+    return {
       from: 0,
-      to: 1,
-      toOwner: payer.address,
+      to,
+      toOwner: developmentAccount(SEQUENCER).address,
       amount: 1_000n,
       fee: 7n,
       nonce: this.#nonce++,
       validUntilBatch: 2n ** 40n,
     };
-    const signature = await developmentAccount(SEQUENCER).signTypedData(
-      paymentTypedData(this.domain, Opcode.transfer, payment),
-    );
-    return encodeRecord(Opcode.transfer, payment, compactSignature(signature));
   }
 
   #contract<
