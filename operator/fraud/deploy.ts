@@ -38,7 +38,7 @@ const DAY = 86_400;
 export const OPTIMISTIC_DEFAULTS = {
   sourceDomain: 2,
   proposerBondWei: 10n ** 18n,
-  challengeDepositWei: 3n * 10n ** 17n,
+  challengeDepositWei: 4n * 10n ** 17n,
   challengePeriodSeconds: 7 * DAY,
   clockSeconds: 3.5 * DAY,
   graceSeconds: DAY,
