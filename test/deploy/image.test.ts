@@ -7,9 +7,9 @@ import { buildImage } from "../../scripts/image.ts";
 import { endSnarkjs } from "../circuits/small-circuit.ts";
 import { root } from "../prover/command/run-command.ts";
 import { verifyWithSnarkjs } from "../worker/fixtures.ts";
-import { SOFTWARE, whyNoDevice } from "../worker/gpu/device-fixture.ts";
+import { SOFTWARE } from "../worker/gpu/device-fixture.ts";
 import { Container, type ContainerOptions, MountedImage } from "./container.ts";
-import { softwareDriver } from "./software-driver.ts";
+import { softwareDriver, whyNoDriver } from "./software-driver.ts";
 
 const IMAGE = "localhost/proofmill-test";
 const EXAMPLE = join(root, "docs/examples/batch-tiny.json");
@@ -202,7 +202,7 @@ describe.skipIf(missing !== undefined)(`deploy / image${missing ? ` (${missing})
     expect(container.log).toMatch(/proofmill: vkCreateInstance: .*INCOMPATIBLE_DRIVER/);
   });
 
-  const withoutDriver = whyNoDevice === undefined ? "" : ` (${whyNoDevice})`;
+  const withoutDriver = whyNoDriver === undefined ? "" : ` (${whyNoDriver})`;
   it.skipIf(withoutDriver !== "")(
     `proves on a device whose driver is mounted into it${withoutDriver}`,
     async () => {

@@ -1,11 +1,15 @@
 // Mesa's Vulkan driver for the processor in a folder of its own, with the libraries that it needs: as a driver that is
 // mounted into a container. None of it is part of an image.
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 
 const DRIVER = `/usr/lib/${process.arch === "x64" ? "x86_64" : "aarch64"}-linux-gnu/libvulkan_lvp.so`;
+
+/** Undefined where the driver is here. */
+export const whyNoDriver = existsSync(DRIVER) ? undefined : "mesa-vulkan-drivers is not installed";
 
 /** Of the C library and the compiler's, which an image has itself. */
 const OF_THE_IMAGE =

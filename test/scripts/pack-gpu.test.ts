@@ -10,7 +10,7 @@ import { isLoadable, setUpDriver } from "../../scripts/gpu/driver.ts";
 import { CHECK_NAMES, expect as packed } from "../../scripts/gpu/expect.ts";
 import type { Conformance } from "../../scripts/gpu/reporter.ts";
 import { expectKnownWords, MOST_ARCHIVE_BYTES, packGpu } from "../../scripts/pack-gpu.ts";
-import { SOFTWARE, whyNoDevice } from "../worker/gpu/device-fixture.ts";
+import { openAny, whyNoDevice } from "../worker/gpu/device-fixture.ts";
 
 const exec = promisify(execFile);
 
@@ -220,18 +220,22 @@ describe.skipIf(missing !== undefined)(`npm run pack:gpu${missing ? ` (${missing
   });
 
   it("runs tests and benchmark with an empty environment, and leaves JSON", async () => {
+    const device = await openAny();
+    const [{ name }, isSoftware] = [device, device.kind === "software"];
+    await device.close();
     const { stdout } = await bare(
-      ...["--device", SOFTWARE, "--quick", "--tests", "spirv/elementwise"],
-      ...["--", "--measure", "fields,transforms", "--transforms", "4"],
+      ...["--device", name, "--quick", "--tests", "spirv/elementwise"],
+      ...["--", "--measure", "fields,transforms,proofs", "--transforms", "4", "--sizes", "5"],
     );
-    expect(stdout).toContain("SOFTWARE DEVICE");
+    expect(stdout.includes("SOFTWARE DEVICE")).toBe(isSoftware);
     const { passed, failed, tests } = (await results("conformance.json")) as Conformance;
     expect([failed, tests.length]).toEqual([0, passed]);
     expect(passed).toBeGreaterThan(10);
     const result = parseGpuResult(await results("latest.json"));
-    expect(result).toMatchObject({ isComplete: true, isSoftware: true, missing: [] });
+    expect(result).toMatchObject({ isComplete: true, isSoftware, missing: [] });
+    expect(result.checkedProofs).toBe(2);
     const environment = await results("environment.json");
-    expect(environment.device.name).toContain(SOFTWARE);
+    expect(environment.device.name).toBe(name);
     expect(result.commit.id).toMatch(/^[0-9a-f]{10}$/);
     expect(await readdir(join(folder, "bare/results"))).toContain("summary.txt");
   });
