@@ -43,7 +43,7 @@ for (const [role, partner] of [
     { place, role, signerKey: keys[role], partnerSigner: privateKeyToAddress(keys[partner]) },
     {
       store: await PartyStore.create(join(folder, role), place),
-      deposits: async () => ({ aliceWei: 10n ** 20n, bobWei: 0n }),
+      view: async () => ({ aliceWei: 10n ** 20n, bobWei: 0n, isOpen: true }),
       send: wire(partner),
       onReceived: (payments) => {
         received += payments.length;

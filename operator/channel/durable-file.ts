@@ -65,8 +65,8 @@ export function corrupt(path: string, got: string): OperatorError {
   return new OperatorError(
     "CHANNEL_STORE_CORRUPT",
     `${path}: got ${got}, expected "${FORMAT}" with its checksum. Nothing was changed. ` +
-      "Do not delete it and start anew: a nonce could be signed twice. Get the last agreed state " +
-      "from the partner or a watchtower, and settle with it.",
+      "Do not delete it and start anew: a nonce could be signed twice. A watchtower has the last agreed state: " +
+      "dispute with the deposits, and it answers with that.",
     { path, got, expected: FORMAT },
   );
 }

@@ -119,10 +119,11 @@ function paymentsOf(value: unknown): Payment[] {
   return value.map((entry: unknown) => {
     if (!Array.isArray(entry) || entry.length !== 2) throw malformed("payments", "[id, amount]");
     const [id, amount] = entry as [unknown, unknown];
-    if (!isPaymentId(id)) throw malformed("payments", "an id of 1 to 64 characters");
+    if (!isPaymentId(id)) throw malformed("payments", "an id of 1 to 64 visible characters");
     return { id, amountWei: decimal(amount, "payments", 1n << 128n) };
   });
 }
 
+/** Visible ASCII: a thousand of them stay below the longest line whatever JSON makes of them. */
 export const isPaymentId = (id: unknown): id is string =>
-  typeof id === "string" && id.length >= 1 && id.length <= 64;
+  typeof id === "string" && /^[!-~]{1,64}$/.test(id);

@@ -16,7 +16,7 @@ import {
 } from "./signed-state.ts";
 
 export interface Payment {
-  /** The payer's name for it: 1 to 64 characters. */
+  /** The payer's name for it: 1 to 64 visible ASCII characters. */
   readonly id: string;
   readonly amountWei: bigint;
 }

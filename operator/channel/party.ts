@@ -29,12 +29,13 @@ import {
 } from "./signed-state.ts";
 import {
   BEGINNING,
+  type ChannelView,
   checkOffer,
-  type Deposits,
   namedDeposits,
   partOf,
   type Role,
   refused,
+  requireOpen,
   successor,
 } from "./succession.ts";
 
@@ -48,8 +49,8 @@ export interface PartyOptions {
 
 export interface PartyDependencies {
   readonly store: PartyStore;
-  /** Deposits that cannot be undone any more, as far as this side goes. */
-  readonly deposits: () => Promise<Deposits>;
+  /** Deposits that cannot be undone any more, as far as this side goes, and whether the channel is open: `ChainView`. */
+  readonly view: () => Promise<ChannelView>;
   readonly send: (message: Message) => void;
   /**
    * Payments that are on disk here, by id of the payer. After a crash the last ones come again: keep a list of ids.
@@ -121,7 +122,8 @@ export class Party {
    */
   async pay(payment: Payment): Promise<SignedState> {
     if (payment.amountWei <= 0n) throw new RangeError("amountWei: expected 1 or more");
-    if (!isPaymentId(payment.id)) throw new RangeError("id: expected 1 to 64 characters");
+    if (!isPaymentId(payment.id))
+      throw new RangeError("id: expected 1 to 64 visible ASCII characters");
     if (this.record.isClosing) throw closing();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ payment, resolve, reject });
@@ -187,11 +189,18 @@ export class Party {
   }
 
   #push(): void {
-    this.#inLine(() => this.#advance()).catch((error: Error) => {
+    void this.#inLine(() => this.#advance());
+  }
+
+  /** What cannot go on is told to those who wait for it: the chain settles, a node is away, the disk failed. */
+  async #advance(): Promise<void> {
+    try {
+      await this.#next();
+    } catch (error) {
       for (const { reject } of [...this.#waiting.splice(0), ...this.#closeWaiting.splice(0)]) {
-        reject(error);
+        reject(error as Error);
       }
-    });
+    }
   }
 
   get #hasTurn(): boolean {
@@ -204,7 +213,7 @@ export class Party {
   }
 
   /** The next thing to do where nothing is on its way. */
-  async #advance(): Promise<void> {
+  async #next(): Promise<void> {
     const { offered, isClosing } = this.record;
     if (!this.#isGreeted || offered || isClosing) return;
     const hasWork = this.#waiting.length > 0 || this.#closeWaiting.length > 0;
@@ -244,14 +253,14 @@ export class Party {
     }
     this.#waiting = rest;
     if (batch.length === 0) return this.#advance();
-    this.#inOffer = batch;
     const paid = partOf(this.#options.role, state) - left;
     try {
       const payments = batch.map(({ payment }) => payment);
+      this.#inOffer = batch;
       await this.#offer("state", await this.#nextState(paid), payments);
     } catch (error) {
       this.#inOffer = [];
-      for (const { reject } of batch) reject(error as Error);
+      this.#waiting.unshift(...batch);
       throw error;
     }
   }
@@ -298,7 +307,9 @@ export class Party {
 
   /** The agreed state with all confirmed deposits named, and `paidWei` moved from this side to the other. */
   async #nextState(paidWei: bigint): Promise<ChannelState> {
-    const named = namedDeposits(this.#base(), await this.#dependencies.deposits());
+    const view = await this.#dependencies.view();
+    requireOpen(view);
+    const named = namedDeposits(this.#base(), view);
     return successor(this.#base(), named, this.#options.role, paidWei);
   }
 
@@ -375,8 +386,9 @@ export class Party {
   }
 
   async #isConfirmed({ aliceDeposited, bobDeposited }: ChannelState): Promise<boolean> {
-    const confirmed = await this.#dependencies.deposits();
-    return aliceDeposited <= confirmed.aliceWei && bobDeposited <= confirmed.bobWei;
+    const view = await this.#dependencies.view();
+    requireOpen(view);
+    return aliceDeposited <= view.aliceWei && bobDeposited <= view.bobWei;
   }
 
   #accept({ state, aliceSignature, bobSignature }: SignedState): void {

@@ -12,6 +12,12 @@ export interface Deposits {
   readonly bobWei: bigint;
 }
 
+/** What a side knows of the chain when it signs. */
+export interface ChannelView extends Deposits {
+  /** No dispute runs and nothing is closed. What is signed after a dispute has ended is worth nothing. */
+  readonly isOpen: boolean;
+}
+
 /** Before the first state: deposits that nobody has named yet. */
 export const BEGINNING: ChannelState = {
   aliceDeposited: 0n,
@@ -75,6 +81,15 @@ export function checkOffer(base: ChannelState, payer: Role, offer: Offer): void 
   if (!isExpected || !isSplit(state)) {
     throw refused("the split is not the agreed one with these payments", nonce);
   }
+}
+
+/** @throws OperatorError CHANNEL_CLOSING  once the chain has begun to settle the channel. */
+export function requireOpen({ isOpen }: ChannelView): void {
+  if (isOpen) return;
+  throw new OperatorError(
+    "CHANNEL_CLOSING",
+    "the channel is in a dispute, or closed: what is signed now may be too late to count.",
+  );
 }
 
 export const refused = (why: string, nonce: bigint): OperatorError =>

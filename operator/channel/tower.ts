@@ -16,7 +16,7 @@ import {
 import { privateKeyToAccount } from "viem/accounts";
 import { OperatorError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { AgreementHasher, type ChannelTerms } from "./agreement.ts";
+import { AgreementHasher, type ChannelState, type ChannelTerms } from "./agreement.ts";
 import { AnswerSender } from "./answer-sender.ts";
 import { ChannelReader } from "./channel-reader.ts";
 import { DisputeWatch } from "./dispute-watch.ts";
@@ -123,7 +123,7 @@ class Tower {
     this.#watch = watch;
   }
 
-  /** @throws OperatorError CHANNEL_UNKNOWN, CHANNEL_SIGNATURE, TOWER_FULL */
+  /** @throws OperatorError CHANNEL_UNKNOWN, CHANNEL_SIGNATURE, CHANNEL_REFUSED, TOWER_FULL */
   async keep(channel: Address, state: SignedState): Promise<bigint> {
     const known = this.nonceOf(channel);
     if (known !== undefined && known >= state.state.nonce) return known;
@@ -136,9 +136,32 @@ class Tower {
         { path: "state" },
       );
     }
+    await this.#requireDeposits(channel, state.state);
     await this.#store.keep(channel, state);
     this.#watch.touch(channel);
     return this.nonceOf(channel) ?? state.state.nonce;
+  }
+
+  /**
+   * A state that the chain cannot pay must not take the place of one that it can. Deposits only grow, so what the kept
+   * state names is not asked for again.
+   */
+  async #requireDeposits(channel: Address, state: ChannelState): Promise<void> {
+    const kept = this.#store.state(channel)?.state;
+    const { aliceDeposited, bobDeposited } = state;
+    if (kept && aliceDeposited <= kept.aliceDeposited && bobDeposited <= kept.bobDeposited) return;
+    const { aliceWei, bobWei } = await this.#reader.deposits(channel, 0);
+    if (aliceDeposited > aliceWei || bobDeposited > bobWei) {
+      throw new OperatorError(
+        "CHANNEL_REFUSED",
+        "the state names deposits that are not on the chain. Bring it again once they are.",
+        {
+          path: "state",
+          got: `${aliceDeposited}, ${bobDeposited}`,
+          expected: `${aliceWei}, ${bobWei}`,
+        },
+      );
+    }
   }
 
   nonceOf(channel: Address): bigint | undefined {

@@ -124,7 +124,7 @@ describe("operator / channel, kill -9", () => {
       { place: PLACE, role: "bob", signerKey: KEYS.bob, partnerSigner: ADDRESSES.alice },
       {
         store: await PartyStore.create(join(folder, "bob"), PLACE),
-        deposits: async () => ({ aliceWei: 10n ** 12n, bobWei: 0n }),
+        view: async () => ({ aliceWei: 10n ** 12n, bobWei: 0n, isOpen: true }),
         send: link.send,
         onReceived: (payments) => {
           for (const one of payments) {

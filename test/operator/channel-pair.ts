@@ -10,7 +10,7 @@ import { type Message, messageFromJson, messageToJson } from "../../operator/cha
 import { Party } from "../../operator/channel/party.ts";
 import { PartyStore, type Payment } from "../../operator/channel/party-store.ts";
 import { hexOf, type SignedState } from "../../operator/channel/signed-state.ts";
-import type { Deposits, Role } from "../../operator/channel/succession.ts";
+import type { ChannelView, Role } from "../../operator/channel/succession.ts";
 
 export const PLACE: ChannelPlace = {
   chainId: 31_337,
@@ -28,9 +28,9 @@ const other = (role: Role): Role => (role === "alice" ? "bob" : "alice");
 
 export class Pair {
   readonly folder: string;
-  deposits: Record<Role, Deposits> = {
-    alice: { aliceWei: 1_000_000n, bobWei: 500_000n },
-    bob: { aliceWei: 1_000_000n, bobWei: 500_000n },
+  views: Record<Role, ChannelView> = {
+    alice: { aliceWei: 1_000_000n, bobWei: 500_000n, isOpen: true },
+    bob: { aliceWei: 1_000_000n, bobWei: 500_000n, isOpen: true },
   };
   readonly place: ChannelPlace;
   readonly parties = {} as Record<Role, Party>;
@@ -84,7 +84,7 @@ export class Pair {
       { place, role, signerKey: KEYS[role], partnerSigner: ADDRESSES[other(role)] },
       {
         store,
-        deposits: async () => this.deposits[role],
+        view: async () => this.views[role],
         send: (message) => this.#deliver(role, message),
         onReceived: (payments) => this.received[role].push(...payments),
         onAgreed: (state) => this.agreed[role].push(state),

@@ -103,13 +103,14 @@ describe("operator / channel, paying", () => {
     await expect(alice.pay(payment(-1n))).rejects.toThrow(RangeError);
     await expect(alice.pay(payment(1n, ""))).rejects.toThrow(RangeError);
     await expect(alice.pay(payment(1n, "x".repeat(65)))).rejects.toThrow(RangeError);
+    await expect(alice.pay(payment(1n, "two words"))).rejects.toThrow(RangeError);
   });
 
   it("names new deposits in the next state, for their depositor", async () => {
     const { alice, bob } = pair.parties;
     await alice.pay(payment(10n));
-    const more = { aliceWei: 1_000_000n, bobWei: 900_000n };
-    pair.deposits = { alice: more, bob: more };
+    const more = { aliceWei: 1_000_000n, bobWei: 900_000n, isOpen: true };
+    pair.views = { alice: more, bob: more };
     const { state } = await alice.pay(payment(5n));
     expect(state).toMatchObject({ bobDeposited: 900_000n, aliceBalance: 999_985n });
     expect(bob.balanceWei).toBe(900_015n);
@@ -117,13 +118,13 @@ describe("operator / channel, paying", () => {
 
   it("waits with a state that names deposits which are not confirmed on the other side yet", async () => {
     const { alice } = pair.parties;
-    const more = { aliceWei: 2_000_000n, bobWei: 500_000n };
-    pair.deposits.alice = more;
+    const more = { aliceWei: 2_000_000n, bobWei: 500_000n, isOpen: true };
+    pair.views.alice = more;
     const paying = alice.pay(payment(5n));
     await pair.quiet();
     expect(pair.wire.at(-1)?.message).toEqual({ type: "later", nonce: 1n });
     expect(pair.parties.bob.record.signed).toBeNull();
-    pair.deposits.bob = more;
+    pair.views.bob = more;
     await alice.resend();
     expect((await paying).state.aliceDeposited).toBe(2_000_000n);
   });
@@ -246,6 +247,30 @@ describe("operator / channel, offers that Bob refuses", () => {
       code: "CHANNEL_SIGNATURE",
     });
     expect(pair.parties.bob.record.agreed).toBeNull();
+  });
+});
+
+describe("operator / channel, once the chain settles it", () => {
+  const settling = { aliceWei: 1_000_000n, bobWei: 500_000n, isOpen: false };
+
+  it("a payee takes nothing any more: it could be too late to count", async () => {
+    await pair.parties.alice.pay(payment(10n));
+    pair.views.bob = settling;
+    const state = { aliceBalance: 999_980n, bobBalance: 500_020n, nonce: 2n };
+    const offer = await offerOfAlice(state);
+    await expect(pair.parties.bob.receive(offer)).rejects.toMatchObject({
+      code: "CHANNEL_CLOSING",
+    });
+    expect(pair.received.bob).toHaveLength(1);
+    expect(pair.parties.bob.record.signed?.nonce).toBe(1n);
+  });
+
+  it("a payer offers nothing any more, and its payments are refused", async () => {
+    pair.views.alice = settling;
+    await expect(pair.parties.alice.pay(payment(10n))).rejects.toMatchObject({
+      code: "CHANNEL_CLOSING",
+    });
+    expect(pair.parties.alice.record.signed).toBeNull();
   });
 });
 

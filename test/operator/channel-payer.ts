@@ -13,7 +13,11 @@ const store = await (exists ? PartyStore.open(folder, PLACE) : PartyStore.create
 const link = new LineLink();
 const alice = new Party(
   { place: PLACE, role: "alice", signerKey: KEYS.alice, partnerSigner: ADDRESSES.bob },
-  { store, deposits: async () => ({ aliceWei: 10n ** 12n, bobWei: 0n }), send: link.send },
+  {
+    store,
+    view: async () => ({ aliceWei: 10n ** 12n, bobWei: 0n, isOpen: true }),
+    send: link.send,
+  },
 );
 void link.serve(connect(Number(port), "127.0.0.1"), alice);
 const payOn = async (thread: number): Promise<void> => {

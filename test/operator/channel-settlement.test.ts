@@ -3,6 +3,7 @@
 import type { Hex } from "viem";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ChannelPlace } from "../../operator/channel/agreement.ts";
+import { ChainView } from "../../operator/channel/chain-view.ts";
 import { ChannelReader } from "../../operator/channel/channel-reader.ts";
 import { closeData, disputeData } from "../../operator/channel/settlement.ts";
 import { developmentAccount } from "./chain.ts";
@@ -99,6 +100,41 @@ describe("operator / channel, settling", () => {
     const none = { aliceWei: 0n, bobWei: 0n };
     expect(await reader.deposits(place.channel, 10_000)).toEqual(none);
     expect(await reader.deposits(account.address, 0)).toEqual(none);
+  });
+
+  it("sees that a channel is in a dispute, asks no more often than it must, and not for ever without", async () => {
+    let nowMs = 0;
+    let asked = 0;
+    let isAway = false;
+    const counting = {
+      deposits: async (...args: Parameters<ChannelReader["deposits"]>) => {
+        asked++;
+        if (isAway) throw new Error("away");
+        return reader.deposits(...args);
+      },
+      standing: (channel: typeof place.channel) => reader.standing(channel),
+    };
+    const options = { channel: place.channel, confirmations: 0, maxAgeMs: 10, staleAfterMs: 100 };
+    const { view } = new ChainView(options, { reader: counting, nowMs: () => nowMs });
+    const open = { aliceWei: 1_000_000n, bobWei: 500_000n, isOpen: true };
+    expect(await Promise.all([view(), view()])).toEqual([open, open]);
+    nowMs = 9;
+    await view();
+    expect(asked).toBe(1);
+    await send(ALICE, disputeData(pair.parties.alice.record));
+    nowMs = 10;
+    expect(await view()).toEqual({ ...open, isOpen: false });
+    isAway = true;
+    nowMs = 109;
+    expect((await view()).isOpen).toBe(false);
+    nowMs = 110;
+    await expect(view()).rejects.toThrow("away");
+    const nowhere = { ...options, channel: developmentAccount(STRANGER).address };
+    expect(await new ChainView(nowhere, { reader }).view()).toEqual({
+      aliceWei: 0n,
+      bobWei: 0n,
+      isOpen: true,
+    });
   });
 
   it("reads a channel's terms out of its code", async () => {

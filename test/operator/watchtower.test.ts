@@ -155,6 +155,20 @@ describe("operator / watchtower", () => {
     expect((await ask(apiUrl, `/v1/channels/${channel}`)).status).toBe(404);
   });
 
+  it("does not give up a state that the chain can pay for one that it cannot", async () => {
+    const { apiUrl } = await start();
+    const { channel } = place;
+    await post(apiUrl, channel, await signedState(place, 4n));
+    for (const change of [
+      { aliceDeposited: 1_000_001n, aliceBalance: 999_996n },
+      { bobDeposited: 500_001n, bobBalance: 500_006n },
+    ]) {
+      const answer = await post(apiUrl, channel, await signedState(place, 5n, change));
+      expect([answer.status, answer.body.error.code]).toEqual([422, "CHANNEL_REFUSED"]);
+    }
+    expect((await ask(apiUrl, `/v1/channels/${channel}`)).body.nonce).toBe("4");
+  });
+
   it("refuses what is no request in words", async () => {
     const { apiUrl } = await start({ maxChannels: 1 });
     const { channel } = place;
