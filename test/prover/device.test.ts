@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { JobState } from "../../gen/prover/v1/job_pb.ts";
 import type { SubmitRequest } from "../../prover/client.ts";
+import { parseConfig } from "../../prover/config.ts";
+import { chooseEngine } from "../../prover/engine.ts";
 import type { StatusReport } from "../../prover/observe/status-report.ts";
 import { FakeDevice } from "../worker/hosting/fake-device.ts";
 import { smallCircuits } from "./small-circuits.ts";
@@ -216,6 +218,18 @@ describe("prover / device", () => {
     });
     const named = await serve(software, { PROVER_ENGINE: "vulkan" });
     expect((await proved(named)).engine).toBe("fake (test)");
+  });
+
+  it("opens no device in a process that proves nothing", async () => {
+    const device = new FakeDevice();
+    for (const engine of ["auto", "vulkan"]) {
+      const config = parseConfig({ PROVER_ENGINE: engine });
+      const { opener } = device;
+      const { keeper, name } = await chooseEngine(config, { isProving: false, opener });
+      expect(keeper).toBeUndefined();
+      expect(name).toMatch(engine === "auto" ? /^wasm/ : "vulkan");
+    }
+    expect(device.seen("openCount")).toBe(0);
   });
 
   it("does not start without a device that was asked for by name, and starts on another engine else", async () => {

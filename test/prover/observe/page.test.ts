@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FakeDevice } from "../../worker/hosting/fake-device.ts";
 import {
   chainRequest,
   jsonInput,
@@ -116,6 +117,23 @@ describe.skipIf(!hasBrowser)(
       expect(await page.locator("#jobs .label").textContent()).toBe(`note: ${markup}`);
       expect(await page.locator("main img, main b").count()).toBe(0);
       expect(await page.title()).not.toBe("owned");
+      expect(faults).toEqual([]);
+      await page.close();
+    });
+
+    it("shows the GPU that proves, and in red that it was given up", async () => {
+      const device = new FakeDevice();
+      const settings = { PROVER_CIRCUITS: "product" };
+      await using under = await startTestServer(settings, undefined, device.opener);
+      const { page, faults } = await open(under);
+      await under.client.prove(productRequest());
+      const use = "engine fake (test) with 1 key in 1000 B of 1 GiB, 1.0 proofs at a time";
+      await page.locator("#engine", { hasText: use }).waitFor();
+      expect(await page.locator("#device").isVisible()).toBe(false);
+      device.fail("hang");
+      await under.client.prove(productRequest());
+      await page.locator("#device", { hasText: "The GPU fake was given up" }).waitFor();
+      await page.locator("#engine", { hasText: "engine wasm" }).waitFor();
       expect(faults).toEqual([]);
       await page.close();
     });
