@@ -18,8 +18,8 @@ import { errorOf } from "./message.ts";
 
 const ENTRY = moduleUrl(new URL("./host-entry.ts", import.meta.url));
 
-/** Most time for opening. A driver that has not seen the kernels yet compiles them, which takes seconds. */
-const OPEN_MS = 180_000;
+/** Most time for opening, as for the trial (`probe.ts`): not every driver keeps what it has compiled. */
+const OPEN_MS = 300_000;
 /**
  * A thread that gives no sign for so long is within a call of the driver that does not return. Checking
  * the largest keys takes it tens of seconds.

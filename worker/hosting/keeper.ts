@@ -25,6 +25,8 @@ export interface KeeperOptions extends HostThreadOptions {
 
 /** A device that is lost twice within so long is broken. */
 const REOPEN_SPAN_MS = 600_000;
+/** Most time for opening a device again where another engine could go on. */
+const REOPEN_MS = 60_000;
 const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 
@@ -143,7 +145,10 @@ export class DeviceKeeper {
   /** @returns why it did not succeed. */
   async #reopen(): Promise<WorkError | undefined> {
     try {
-      const host = await HostThread.open(this.#options);
+      const { openMs, mayGiveUp } = this.#options;
+      // Whoever can do without the device should not wait for it for long.
+      const limit = mayGiveUp ? { openMs: Math.min(openMs ?? REOPEN_MS, REOPEN_MS) } : {};
+      const host = await HostThread.open({ ...this.#options, ...limit });
       if (this.#isClosed) {
         await host.close();
         return undefined;

@@ -13,8 +13,8 @@ import type { ProbeAnswer } from "./probe-entry.ts";
 
 const ENTRY = moduleUrl(new URL("./probe-entry.ts", import.meta.url));
 
-/** Most time of the whole process. Compiling kernels that a driver has not seen takes seconds. */
-const PROBE_MS = 120_000;
+/** Most time of the whole process. A driver that has not seen the kernels yet may compile for a minute or two. */
+const PROBE_MS = 300_000;
 
 /**
  * @param opener  with options that JSON can carry.
