@@ -60,7 +60,7 @@ const LIBRARIES = [
 const LIBRARY_NEEDED = "libvulkan.so.1";
 
 /**
- * @param into  a folder; `proofmill-gpu` and `proofmill-gpu.tar.gz` in it are made anew.
+ * @param into  a folder, for `proofmill-gpu.tar.gz`; `proofmill-gpu` in it comes and goes.
  * @returns the archive's path.
  * @throws Error if something is missing here, a test uses what `scripts/gpu` has not, or the archive is too large.
  */
@@ -77,6 +77,7 @@ export async function packGpu(into: string): Promise<string> {
   const archive = join(into, "proofmill-gpu.tar.gz");
   // Owners are nobody's business, and gzip is everywhere.
   await run("tar", ["-C", into, "--owner=0", "--group=0", "-czf", archive, "proofmill-gpu"]);
+  await rm(dir, { recursive: true });
   const { size } = await stat(archive);
   if (size > MOST_ARCHIVE_BYTES) {
     throw new Error(`${archive}: got ${size} bytes, expected at most ${MOST_ARCHIVE_BYTES}`);

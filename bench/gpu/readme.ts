@@ -2,8 +2,8 @@
 import { markdownTable, shortNumber } from "../report/table.ts";
 import { median } from "../statistics.ts";
 import { gpuPlots } from "./plots.ts";
+import { bestRate } from "./rates.ts";
 import type { GpuBenchResult } from "./result.ts";
-import { bestRate } from "./summary.ts";
 
 /** @param result  the latest run on hardware; undefined: there was none. */
 export function measuredBlock(result: GpuBenchResult | undefined): string {

@@ -2,7 +2,9 @@
 
 import { type Row, shortNumber, textTable } from "../report/table.ts";
 import { median, minimum } from "../statistics.ts";
-import type { FieldRate, GpuBenchResult, PointRate } from "./result.ts";
+import { gpuBars } from "./bars.ts";
+import { additionsPerSecond, bestRate, productsPerSecond } from "./rates.ts";
+import type { GpuBenchResult } from "./result.ts";
 
 const MB = 1e6;
 
@@ -15,30 +17,12 @@ export function gpuSummary(result: GpuBenchResult): string {
     msmTable(result),
     proofTable(result),
     throughputTable(result),
+    barTable(result),
     result.missing.length === 0 ? "" : ["Not measured", ...result.missing].join("\n"),
     // Again at the end, where a terminal leaves the reader.
     result.warning ?? "",
   ];
   return parts.filter((part) => part !== "").join("\n\n");
-}
-
-/** Products per second of all invocations together. */
-export function productsPerSecond(rate: FieldRate): number {
-  const { invocations, chains, turns, samplesMs } = rate;
-  return (1000 * invocations * chains * turns) / median(samplesMs);
-}
-
-export function additionsPerSecond({ invocations, turns, samplesMs }: PointRate): number {
-  return (1000 * invocations * turns) / median(samplesMs);
-}
-
-/** The device's multiplication rate in a field: the best over sizes and chains. */
-export function bestRate(
-  { fields }: Pick<GpuBenchResult, "fields">,
-  field: FieldRate["field"],
-): number | undefined {
-  const rates = fields.filter((rate) => rate.field === field).map(productsPerSecond);
-  return rates.length === 0 ? undefined : Math.max(...rates);
 }
 
 function heading(result: GpuBenchResult): string {
@@ -133,6 +117,16 @@ function throughputTable(result: GpuBenchResult): string {
     ];
   });
   return titled(result, "Proofs per second", ["", "proofs/s", "times wasm's best"], rows);
+}
+
+function barTable(result: GpuBenchResult): string {
+  const rows = gpuBars(result).map(({ text, limit, value, state }) => [
+    text,
+    limit,
+    value === undefined ? "" : shortNumber(value),
+    state,
+  ]);
+  return titled(result, "Bars for hardware of the H200's class", ["", "bar", "got", "state"], rows);
 }
 
 /** No table of a software device can be taken for one of a GPU, also when it stands alone. */

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { gpuBars } from "../../bench/gpu/bars.ts";
 import {
   circuitSizes,
   estimateBlock,
@@ -10,10 +11,11 @@ import {
 } from "../../bench/gpu/estimate.ts";
 import { type GpuOptions, gpuWords, parseGpuOptions } from "../../bench/gpu/options.ts";
 import { gpuPlots } from "../../bench/gpu/plots.ts";
+import { bestRate, productsPerSecond } from "../../bench/gpu/rates.ts";
 import { measuredBlock } from "../../bench/gpu/readme.ts";
 import { type GpuBenchResult, parseGpuResult, SOFTWARE_WARNING } from "../../bench/gpu/result.ts";
 import { runGpuBench } from "../../bench/gpu/run.ts";
-import { bestRate, gpuSummary, productsPerSecond } from "../../bench/gpu/summary.ts";
+import { gpuSummary } from "../../bench/gpu/summary.ts";
 import { UsageError } from "../../bench/options.ts";
 import { writeResult } from "../../bench/output.ts";
 import type { GpuKind } from "../../worker/gpu/device.ts";
@@ -104,7 +106,7 @@ describe("bench / gpu / summary", () => {
     expect(text.split("\n")[0]).toBe(SOFTWARE_WARNING);
     expect(text.split("\n").at(-1)).toBe(SOFTWARE_WARNING);
     const tables = text.split("\n\n").filter((part) => part.includes("──"));
-    expect(tables.length).toBe(6);
+    expect(tables.length).toBe(7);
     for (const table of tables) expect(table.split("\n")[0]).toContain("[SOFTWARE DEVICE]");
   });
 
@@ -112,6 +114,32 @@ describe("bench / gpu / summary", () => {
     const text = gpuSummary(sampleGpuResult({ missing: ["msm: not here"], isComplete: false }));
     expect(text).toContain("Not measured\nmsm: not here");
     expect(text).toContain("did not come to its end");
+  });
+});
+
+describe("bench / gpu / bars", () => {
+  const states = (result: GpuBenchResult) => gpuBars(result).map(({ state }) => state);
+
+  it("are judged on hardware: proofs by WebAssembly's, sums by the multiplication rate", () => {
+    const bars = gpuBars(sampleGpuResult());
+    expect(bars.map(({ value }) => value)).toEqual([10, 50, undefined, 20]);
+    expect(states(sampleGpuResult())).toEqual(["met", "met", "not measured", "met"]);
+    const slow = sampleGpuResult();
+    const worse = {
+      ...slow,
+      throughput: slow.throughput.map((row) => ({ ...row, proofsPerSecond: [1] })),
+      msm: slow.msm.map((row) => ({ ...row, samplesMs: [26] })),
+    };
+    expect(states(worse)).toEqual(["not met", "not met", "not measured", "not met"]);
+  });
+
+  it("are not judged on a software device, and never met where nothing was measured", () => {
+    expect(new Set(states(sampleSoftwareResult()))).toEqual(
+      new Set(["not judged: software device", "not measured"]),
+    );
+    expect(new Set(states(sampleGpuResult({ msm: [], throughput: [], fields: [] })))).toEqual(
+      new Set(["not measured"]),
+    );
   });
 });
 

@@ -200,7 +200,6 @@ describe.skipIf(missing !== undefined)(`npm run pack:gpu${missing ? ` (${missing
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "proofmill-pack-gpu-"));
     archive = await packGpu(folder);
-    await rm(join(folder, "proofmill-gpu"), { recursive: true });
     await mkdir(join(folder, "bare"));
     await exec("tar", ["-C", join(folder, "bare"), "-xzf", archive]);
   });
