@@ -226,6 +226,11 @@ export class Arena {
     await this.chain.control.mine({ blocks: 1 });
   }
 
+  /** Empty blocks, each on the one before: of many at once the node would make up the hashes. */
+  async mineMany(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await this.chain.control.mine({ blocks: 1 });
+  }
+
   /** The next transaction's block has this time. */
   async nextBlockAt(seconds: bigint): Promise<void> {
     if (seconds > (await this.now())) {
