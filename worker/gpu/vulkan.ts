@@ -109,7 +109,7 @@ class VulkanDevice implements GpuDevice {
     const kernel: GpuKernel = {
       code,
       free: () => {
-        if (this.#pipelines.delete(kernel)) pipeline.free();
+        if (this.#pipelines.delete(kernel) && !this.#isStuck) pipeline.free();
       },
     };
     this.#pipelines.set(kernel, pipeline);
@@ -196,7 +196,8 @@ class VulkanDevice implements GpuDevice {
       free: () => {
         if (!this.#memories.delete(buffer)) return;
         this.#allocatedBytes -= bytes;
-        memory.free();
+        // A device that hangs may still use it, and its driver might never return.
+        if (!this.#isStuck) memory.free();
       },
     };
     this.#memories.set(buffer, memory);
@@ -261,13 +262,25 @@ class VulkanDevice implements GpuDevice {
           { watchdogMs },
         );
       }
-    } catch (error) {
-      this.#failure ??= WorkError.from(error);
+    } catch (caught) {
+      const error = WorkError.from(caught);
+      const isLost = error.detail.gpu === "lost";
       // A lost device is at nothing any more; after any other failure it may still be.
-      if (WorkError.from(error).detail.gpu !== "lost") this.#isStuck = true;
+      if (!isLost) this.#isStuck = true;
+      this.#failure ??= isLost ? error : this.#withoutWord(error);
     }
     if (!this.#isStuck) free();
     this.#expectWhole();
+  }
+
+  /** Not the error's own kind: after a shortage of memory one would go on. */
+  #withoutWord(error: WorkError): WorkError {
+    return gpuError(
+      "driver",
+      `${this.name}: got no word of a submission's end (${error.message}); start the process again`,
+      {},
+      { cause: error },
+    );
   }
 
   #expectWhole(): void {

@@ -300,6 +300,29 @@ describe.skipIf(whyNoDevice)(
       await device.close();
     });
 
+    it.each(["no end", "no word"] as const)(
+      "calls the driver for nothing more after a wait that brings %s, and is of no use any more",
+      async (what) => {
+        const vulkan = await loadVulkan();
+        const device = await open({ vulkan });
+        const [buffer, kernel] = [device.createBuffer(64), device.createKernel(scale)];
+        vulkan.waitForFence = async () => {
+          if (what === "no end") return false;
+          throw vulkanError("vkWaitForFences", -1);
+        };
+        // Neither of them is a shortage of memory, after which one could go on.
+        const end = failed(what === "no end" ? "hang" : "driver", /start the process again/);
+        await expect(device.submit((c) => c.clear({ buffer }))).rejects.toEqual(end);
+        const [freeMemory, destroy] = [vi.fn(), vi.fn()];
+        Object.assign(vulkan, { freeMemory, destroy, destroyPipeline: destroy });
+        buffer.free();
+        kernel.free();
+        expect(() => device.createBuffer(4)).toThrow(end);
+        await device.close();
+        expect([freeMemory, destroy].map((called) => called.mock.calls.length)).toEqual([0, 0]);
+      },
+    );
+
     it("refuses calls after close, which waits for what was submitted", async () => {
       const device = await open();
       const buffer = device.createBuffer(256);
