@@ -1,7 +1,8 @@
 /**
  * Keys inside a hosted engine, each once for all threads, under the hash of its file. One that
  * nobody holds stays until there are too many, or until memory of the device is short. A key for
- * which there is no memory waits until others are let go; whoever comes later waits behind it.
+ * which there is no memory waits until others are let go that are held for a task; whoever comes later
+ * waits behind it.
  */
 import { readPinned, readUnpinned } from "../artefacts.ts";
 import type { Engine, ResidentKey } from "../engine.ts";
@@ -22,6 +23,10 @@ interface Entry {
   readonly loading: Promise<Loaded>;
   loaded: Loaded | undefined;
   holdCount: number;
+  /** Of those holds the ones that nobody should wait for. */
+  lastingCount: number;
+  /** Whether it is in the line of those that there is no room for. */
+  isInLine: boolean;
 }
 
 interface Loaded {
@@ -52,10 +57,11 @@ export class HostKeys {
   /**
    * A key by its file. The file is read and checked once.
    *
+   * @param isLasting  whether it is held for longer than a task.
    * @throws WorkError ARTEFACT_MISMATCH, KEY_MALFORMED, KEY_REFUSED; ENGINE_UNAVAILABLE, with
-   *   `detail.gpu` "memory" if the device does not hold it even alone.
+   *   `detail.gpu` "memory" if the device does not hold it even alone, or beside lasting holds.
    */
-  async hold(file: KeyFile): Promise<KeyHold> {
+  async hold(file: KeyFile, isLasting = false): Promise<KeyHold> {
     while (this.#waitingCount > 0) await this.#roomLine;
     // Without a hash the bytes come first, because they may be another key's than last time.
     const given = file.sha256 === undefined ? await readUnpinned(file) : undefined;
@@ -65,7 +71,7 @@ export class HostKeys {
       const read = async () => given?.bytes ?? readPinned({ ...file, sha256 });
       entry = this.#enter(sha256, async () => parseZkey(await read()));
     }
-    return this.#held(sha256, entry);
+    return this.#held(sha256, entry, Number(isLasting));
   }
 
   /** A key that is not among the others. @throws WorkError ENGINE_UNAVAILABLE */
@@ -89,20 +95,31 @@ export class HostKeys {
   }
 
   #enter(sha256: string, parse: () => Promise<Zkey>): Entry {
-    const loading = parse().then((zkey) => this.#loadInRoom(zkey));
-    const entry: Entry = { loading, loaded: undefined, holdCount: 0 };
+    const loading = parse().then((zkey) =>
+      this.#loadInRoom(zkey, () => {
+        entry.isInLine = true;
+        this.#tellWaiting();
+      }),
+    );
+    const counts = { holdCount: 0, lastingCount: 0 };
+    const entry: Entry = { loading, loaded: undefined, ...counts, isInLine: false };
     loading.then(
       (loaded) => {
         entry.loaded = loaded;
+        entry.isInLine = false;
       },
-      () => this.#forget(sha256, entry),
+      () => {
+        this.#forget(sha256, entry);
+        this.#tellWaiting();
+      },
     );
     this.#entries.set(sha256, entry);
     return entry;
   }
 
-  async #held(sha256: string, entry: Entry): Promise<KeyHold> {
+  async #held(sha256: string, entry: Entry, lasting: number): Promise<KeyHold> {
     entry.holdCount++;
+    entry.lastingCount += lasting;
     this.#entries.delete(sha256);
     this.#entries.set(sha256, entry);
     let isHeld = true;
@@ -110,8 +127,9 @@ export class HostKeys {
       if (!isHeld) return;
       isHeld = false;
       entry.holdCount--;
+      entry.lastingCount -= lasting;
       this.#trim();
-      for (const listener of [...this.#letGoListeners]) listener();
+      this.#tellWaiting();
     };
     try {
       return { ...(await entry.loading), sha256, letGo };
@@ -120,7 +138,7 @@ export class HostKeys {
     }
   }
 
-  async #loadInRoom(zkey: Zkey): Promise<Loaded> {
+  async #loadInRoom(zkey: Zkey, onWait = () => {}): Promise<Loaded> {
     const { coefficients: _, a: _a, b1: _b1, c: _c, h: _h, b2: _b2, ...header } = zkey;
     const tryOnce = async () => ({ resident: await this.#engine.loadKey(zkey), header });
     try {
@@ -129,6 +147,7 @@ export class HostKeys {
       if (!isMemoryShort(error)) throw error;
     }
     this.#waitingCount++;
+    onWait();
     const mine = this.#roomLine.then(() => this.#whenRoom(tryOnce));
     this.#roomLine = mine.catch(() => {});
     try {
@@ -138,12 +157,12 @@ export class HostKeys {
     }
   }
 
-  /** Tries whenever keys have been let go, until none is left that could be. */
+  /** Tries whenever keys have been let go, until none is left that will be. */
   async #whenRoom<T>(tryOnce: () => Promise<T>): Promise<T> {
     for (;;) {
-      const isHeld = [...this.#entries.values()].some(({ holdCount, loaded }) => {
-        return loaded !== undefined && holdCount > 0;
-      });
+      const isHeld = [...this.#entries.values()].some(
+        ({ holdCount, lastingCount, isInLine }) => holdCount > 0 && lastingCount === 0 && !isInLine,
+      );
       const nextLetGo = this.#nextLetGo();
       this.releaseIdle();
       try {
@@ -163,6 +182,10 @@ export class HostKeys {
       };
       this.#letGoListeners.add(listener);
     });
+  }
+
+  #tellWaiting(): void {
+    for (const listener of [...this.#letGoListeners]) listener();
   }
 
   #trim(): void {

@@ -106,7 +106,9 @@ export class HostThread {
   /** A new port to the engine, for `LinkedEngine`; it closes when the thread is gone. */
   connect(): MessagePort {
     const { port1, port2 } = new MessageChannel();
-    this.#worker.postMessage({ kind: "serve", port: port2 } satisfies HostOrder, [port2]);
+    // A message to a thread that is gone goes nowhere, and the port in it stays open.
+    if (this.#worker.threadId === -1) port2.close();
+    else this.#worker.postMessage({ kind: "serve", port: port2 } satisfies HostOrder, [port2]);
     return port1;
   }
 

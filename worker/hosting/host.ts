@@ -34,7 +34,8 @@ interface Run {
   endTurn: () => void;
   /** Sums under way; never rejects. */
   busy: Promise<unknown>;
-  isEnded: boolean;
+  /** Once it shall end: fulfilled when nothing uses it any more. */
+  ended: Promise<void> | undefined;
 }
 
 /** What one port's thread uses. */
@@ -86,7 +87,7 @@ export class EngineHost {
   #take(client: Client, message: Message): void {
     if (message.kind === "call") void this.#answer(client, message.id, message.call);
     else if (message.kind === "begin") this.#begin(client, message);
-    else this.#release(client, message.key);
+    else void this.#release(client, message.key);
   }
 
   async #answer(client: Client, id: number, call: Call): Promise<void> {
@@ -103,7 +104,10 @@ export class EngineHost {
   async #do(client: Client, call: Call): Promise<HeldKey | Sums | null> {
     switch (call.kind) {
       case "hold":
-        return this.#hold(client, await this.#usable(() => this.#keys.hold(call.file)));
+        return this.#hold(
+          client,
+          await this.#usable(() => this.#keys.hold(call.file, call.isLasting)),
+        );
       case "load":
         return this.#hold(client, await this.#usable(() => this.#keys.load(call.zkey)));
       case "sums":
@@ -121,9 +125,14 @@ export class EngineHost {
     return { key, header: hold.header, sha256: hold.sha256 };
   }
 
-  #release(client: Client, key: number): void {
-    client.holds.get(key)?.letGo();
+  async #release(client: Client, key: number): Promise<void> {
+    const hold = client.holds.get(key);
+    if (hold === undefined) return;
     client.holds.delete(key);
+    // Sums that were given up may take the device another second.
+    const runs = [...client.runs].filter(([, run]) => run.hold === hold);
+    await Promise.all(runs.map(([id]) => this.#end(client, id)));
+    hold.letGo();
     this.#options.onUse?.();
   }
 
@@ -141,7 +150,7 @@ export class EngineHost {
       begun: undefined,
       endTurn: () => {},
       busy: Promise.resolve(),
-      isEnded: false,
+      ended: undefined,
     });
   }
 
@@ -172,7 +181,7 @@ export class EngineHost {
     const { hold, witness, control, threads } = run;
     if (!this.#hosted.takesManyRuns) {
       run.endTurn = await this.#turns.of(hold.resident);
-      if (run.isEnded || isCancelRequested(control)) {
+      if (run.ended !== undefined || isCancelRequested(control)) {
         run.endTurn();
         throw cancelled();
       }
@@ -183,8 +192,12 @@ export class EngineHost {
   /** Wipes the run's witness when nothing uses it any more. Idempotent. */
   async #end(client: Client, id: number): Promise<void> {
     const run = client.runs.get(id);
-    if (run === undefined || run.isEnded) return;
-    run.isEnded = true;
+    if (run === undefined) return;
+    run.ended ??= this.#endOnce(client, id, run);
+    await run.ended;
+  }
+
+  async #endOnce(client: Client, id: number, run: Run): Promise<void> {
     await run.busy;
     try {
       await (await run.begun?.catch(() => undefined))?.end();
@@ -209,7 +222,7 @@ export class EngineHost {
     });
     client.port.close();
     await Promise.all(ends);
-    for (const key of [...client.holds.keys()]) this.#release(client, key);
+    for (const key of [...client.holds.keys()]) await this.#release(client, key);
   }
 
   async #usable<T>(work: () => Promise<T>): Promise<T> {
@@ -234,7 +247,8 @@ export function isFatal(error: unknown): error is WorkError {
 
 function runOf(client: Client, id: number): Run {
   const run = client.runs.get(id);
-  if (run === undefined || run.isEnded) throw new TypeError("the run has ended or has no key");
+  if (run === undefined || run.ended !== undefined)
+    throw new TypeError("the run has ended or has no key");
   return run;
 }
 

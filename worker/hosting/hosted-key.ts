@@ -79,7 +79,7 @@ export class HostedKey {
 async function holdOn(host: HostThread, tower: Tower, file: KeyFile): Promise<Hold> {
   const link = new LinkedEngine(host.connect(), host.name, tower);
   try {
-    const { resident: _, sha256, ...header } = await link.hold(file);
+    const { resident: _, sha256, ...header } = await link.hold(file, true);
     return { host, link, header, sha256 };
   } catch (error) {
     await link.close();

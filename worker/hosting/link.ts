@@ -64,10 +64,11 @@ export class LinkedEngine implements Engine {
   /**
    * A key by its file, which the host loads if it has not. It stays until `resident.release()`.
    *
+   * @param isLasting  whether that will be later than when a task has ended: nobody's key waits for it.
    * @throws WorkError as `HostKeys.hold`; ENGINE_UNAVAILABLE if the host is gone.
    */
-  async hold(file: KeyFile): Promise<LinkedKey> {
-    const held = await this.#call({ kind: "hold", file });
+  async hold(file: KeyFile, isLasting = false): Promise<LinkedKey> {
+    const held = await this.#call({ kind: "hold", file, isLasting });
     return { ...held.header, sha256: held.sha256, resident: this.#resident(held) };
   }
 

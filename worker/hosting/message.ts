@@ -27,7 +27,7 @@ export interface HeldKey {
 /** Numbers of runs are chosen by the link. */
 export type Call =
   /** A key by its file: one that is there, or it is loaded. */
-  | { readonly kind: "hold"; readonly file: KeyFile }
+  | { readonly kind: "hold"; readonly file: KeyFile; readonly isLasting?: boolean }
   /** A key that only this port has, and that goes when it is released. */
   | { readonly kind: "load"; readonly zkey: Zkey }
   | { readonly kind: "sums"; readonly run: number; readonly request: SumRequest }

@@ -128,6 +128,18 @@ describe("worker / an ensemble with a device", () => {
     expect(ensemble.engineName).toBe("fake (test)");
   });
 
+  it("proves in its threads under a key that does not fit beside another", async () => {
+    const device = new FakeDevice();
+    device.keysMax = 1;
+    const ensemble = await open(device, true);
+    const first = await ensemble.loadKey({ path: small.key }, {});
+    const second = await ensemble.loadKey({ path: small.devKey }, { allowDevKeys: true });
+    expect(device.seen("keyCount")).toBe(1);
+    await expectSound(await ensemble.prove(first, wtns, {}));
+    expect((await ensemble.prove(second, wtns, {})).publicSignals).toHaveLength(2);
+    await Promise.all([first.release(), second.release()]);
+  });
+
   it("fails with the reason where the device was asked for by name", async () => {
     const device = new FakeDevice();
     const ensemble = await open(device, false);

@@ -41,6 +41,7 @@ const WORDS = {
   runningCount: 8,
   runningMost: 9,
   endCount: 10,
+  isDeaf: 11,
   stuck: 11,
 } as const;
 
@@ -79,6 +80,11 @@ export class FakeDevice {
     this.#words[WORDS.delayMs] = ms;
   }
 
+  /** Whether sums go on when they are cancelled, as on a device. */
+  set isDeaf(isDeaf: boolean) {
+    this.#words[WORDS.isDeaf] = Number(isDeaf);
+  }
+
   set keysMax(count: number) {
     this.#words[WORDS.keysMax] = count;
   }
@@ -113,16 +119,17 @@ export default async function open(options: unknown): Promise<Hosted> {
     throw gpuError(failure as GpuFailure, `fake: got told to fail (${failure})`);
   };
 
-  const faulty = (key: ResidentKey): ResidentKey => ({
+  const faulty = (key: ResidentKey, openRuns = new Set<object>()): ResidentKey => ({
     begin(witness, threads) {
       const run = key.begin(witness, threads);
+      openRuns.add(run);
       return {
         async sums(request, checkpoint) {
           const running = add("runningCount");
           if (running > read("runningMost")) Atomics.store(shared, WORDS.runningMost, running);
           try {
             for (let left = read("delayMs"); left > 0; left -= 5) {
-              checkpoint(0);
+              if (read("isDeaf") === 0) checkpoint(0);
               await sleep(5);
             }
             const isWrong = failIfTold();
@@ -135,11 +142,13 @@ export default async function open(options: unknown): Promise<Hosted> {
         },
         async end() {
           await run.end();
+          openRuns.delete(run);
           add("endCount");
         },
       };
     },
     release() {
+      if (openRuns.size > 0) throw new TypeError(`fake: got ${openRuns.size} open runs`);
       key.release();
       add("keyCount", -1);
     },

@@ -138,6 +138,33 @@ describe("worker / hosting / link", () => {
     await proveOn(link);
   });
 
+  it("keeps a key that was let go until the device has done with a run that was given up", async () => {
+    const device = new FakeDevice();
+    device.isDeaf = true;
+    const thread = await host(device, 1);
+    const [link, other, dying] = [linkTo(thread), linkTo(thread), linkTo(thread)];
+    await hold(other, small.devKey);
+    for (const one of [link, dying]) {
+      device.delayMs = 500;
+      let isCancelled = false;
+      const proof = proveOn(one, () => isCancelled);
+      await soon(() => device.seen("runningCount")).toBe(1);
+      isCancelled = true;
+      await expect(proof).rejects.toMatchObject({ code: "CANCELLED" });
+      if (one === dying) await one.close();
+      await soon(() => thread.use.openRuns).toBe(0);
+      await soon(() => device.seen("keyCount")).toBe(1);
+      device.delayMs = 0;
+      await proveOn(other);
+    }
+  });
+
+  it("fails a call to a host whose thread is gone already", async () => {
+    const thread = await host(new FakeDevice());
+    await thread.end();
+    await expect(hold(linkTo(thread))).rejects.toMatchObject(unavailable("lost"));
+  });
+
   it("shows how far the sums are", async () => {
     const device = new FakeDevice();
     const link = linkTo(await host(device));
