@@ -202,6 +202,13 @@ const ROWS: readonly Row[] = [
   ["deposit to no slot", "IndexOutOfRange", world(), deposit(2 ** 20, ownerOf(BOB), 9n)],
   ["deposit to the zero address", "ReceiverZero", world(), deposit(2, NOBODY, 9n)],
   ["deposit to another's slot", "OwnerMismatch", world(), deposit(2, ownerOf(CAROL), 9n)],
+  // No instruction makes such a slot; it has its one answer all the same.
+  [
+    "deposit to a slot of the zero address",
+    "OwnerMismatch",
+    world({ 2: { owner: NOBODY } }),
+    deposit(2, ownerOf(BOB), 9n),
+  ],
   [
     "deposit to a full account",
     "BalanceOverflow",
@@ -218,6 +225,12 @@ const ROWS: readonly Row[] = [
 
   ...payments("signed", (kind) => signed(kind)),
   ["transfer that somebody else signed", "NotAuthorized", world(), signed(T, BOB)(pay())],
+  [
+    "transfer that nobody signed",
+    "NotAuthorized",
+    world(),
+    recordInstruction(BATCH, encodeRecord(T, pay())),
+  ],
   ["exit that somebody else signed", "NotAuthorized", world(), signed(X, BOB)(exit())],
   ["transfer with a nonce behind", "NonceMismatch", world(), signed(T)(pay({ nonce: 3n }))],
   ["transfer with a nonce ahead", "NonceMismatch", world(), signed(T)(pay({ nonce: 5n }))],
