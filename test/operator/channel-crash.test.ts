@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,6 +108,31 @@ describe("operator / channel, faults", () => {
     expect(pair.parties.alice.record.signed?.nonce).toBe(agreed?.state.nonce);
     await pair.parties.alice.pay(payment(1n));
     isSound(pair);
+  });
+});
+
+describe("operator / channel, an old copy of the disk", () => {
+  it("has an offer that was overtaken: it is dropped, and the next one is above what was agreed", async () => {
+    pair = await Pair.make();
+    const path = join(pair.folder, "alice", "party.json");
+    pair.passes = (_from, { type }) => type !== "offer";
+    pair.parties.alice.pay(payment(10n)).catch(() => {});
+    await pair.quiet();
+    const copy = await readFile(path);
+    pair.passes = () => true;
+    pair.connect();
+    await pair.quiet();
+    await pair.parties.bob.pay(payment(7n));
+    await pair.parties.alice.pay(payment(5n));
+    await pair.quiet();
+    pair.stores.alice.close();
+    await writeFile(path, copy);
+    await pair.restart("alice");
+    expect(pair.parties.alice.record.offered?.state.nonce).toBe(1n);
+    pair.connect();
+    await pair.quiet();
+    isSound(pair);
+    expect((await pair.parties.alice.pay(payment(1n))).state.nonce).toBe(4n);
   });
 });
 

@@ -1,10 +1,14 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { getAddress } from "viem";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { AgreementHasher } from "../../operator/channel/agreement.ts";
 import { readDurable, writeDurably } from "../../operator/channel/durable-file.ts";
 import { PartyStore } from "../../operator/channel/party-store.ts";
-import { Pair, PLACE, payment } from "./channel-pair.ts";
+import { type SignedState, signDigest } from "../../operator/channel/signed-state.ts";
+import { TowerStore } from "../../operator/channel/tower-store.ts";
+import { KEYS, Pair, PLACE, payment } from "./channel-pair.ts";
 
 let folder: string;
 
@@ -32,6 +36,19 @@ describe("operator / channel, a file of states", () => {
     expect(await readDurable(path)).toEqual({ a: "1" });
     await writeDurably(path, { a: "2" });
     expect(await readDurable(path)).toEqual({ a: "2" });
+  });
+
+  it("is whole at every moment of being replaced", async () => {
+    const path = join(folder, "a.json");
+    const text = "x".repeat(100_000);
+    await writeDurably(path, { round: -1, text });
+    let isWriting = true;
+    const writing = (async () => {
+      for (let round = 0; round < 30; round++) await writeDurably(path, { round, text });
+      isWriting = false;
+    })();
+    while (isWriting) expect(await readDurable(path)).toMatchObject({ text });
+    await writing;
   });
 
   it("is refused in words when a single byte differs, or bytes are missing, and left as it is", async () => {
@@ -106,6 +123,30 @@ describe("operator / channel, a side's store", () => {
     await pair.remove();
   });
 
+  it("signs nothing at or below the last nonce that it signed, whatever else it remembers", async () => {
+    const pair = await Pair.make();
+    const { alice, bob } = pair.parties;
+    await alice.pay(payment(1n));
+    await pair.quiet();
+    const offer = async (of: typeof alice) => of.pay(payment(1n));
+    for (const role of ["alice", "bob"] as const) {
+      const digest = `0x${"5".repeat(64)}` as const;
+      await pair.stores[role].update({ signed: { nonce: 2n, digest } });
+    }
+    await expect(offer(alice)).rejects.toMatchObject({ code: "CHANNEL_NONCE_SIGNED" });
+    const before = pair.wire.length;
+    const state = { ...(alice.record.agreed as SignedState).state, nonce: 2n };
+    const signature = await signDigest(
+      new AgreementHasher(PLACE).digest("state", state),
+      KEYS.alice,
+    );
+    await expect(
+      bob.receive({ type: "offer", kind: "state", state, signature, payments: [] }),
+    ).rejects.toMatchObject({ code: "CHANNEL_NONCE_SIGNED" });
+    expect(pair.wire.slice(before)).toEqual([]);
+    await pair.remove();
+  });
+
   it("refuses to start from a damaged file, so that nothing is signed from a guess", async () => {
     const pair = await Pair.make();
     await pair.parties.alice.pay(payment(10n));
@@ -125,5 +166,32 @@ describe("operator / channel, a side's store", () => {
     expect(store.record.turn).toBe(0);
     await expect(store.update({ turn: 2 })).rejects.toMatchObject({ code: "ENOENT" });
     store.close();
+  });
+});
+
+describe("operator / channel, a watchtower's store", () => {
+  it("goes from earlier to later states only, also where they come at the same time", async () => {
+    const silent = { debug() {}, info() {}, warn() {}, error() {} };
+    const options = { folder, chainId: PLACE.chainId, maxChannels: 1 };
+    const store = await TowerStore.open(options, silent);
+    const channel = getAddress(PLACE.channel);
+    const state = (nonce: bigint): SignedState => ({
+      state: {
+        aliceDeposited: 9n,
+        bobDeposited: 0n,
+        aliceBalance: 9n,
+        bobBalance: 0n,
+        nonce,
+      },
+      aliceSignature: `0x${"a1".repeat(65)}`,
+      bobSignature: `0x${"b0".repeat(65)}`,
+    });
+    await Promise.all([3n, 9n, 4n].map((nonce) => store.keep(channel, state(nonce))));
+    await store.keep(channel, state(8n));
+    expect(store.state(channel)).toEqual(state(9n));
+    store.close();
+    const again = await TowerStore.open(options, silent);
+    expect(again.state(channel)).toEqual(state(9n));
+    again.close();
   });
 });

@@ -231,11 +231,14 @@ describe("operator / dispute watch", () => {
     await town.chain.signer(TOWER).sendTransaction({
       to: developmentAccount(9).address,
       value: 1n,
+      // Three times what the watch begins with: it has to raise five times.
+      maxFeePerGas: 3n * (await town.chain.read.estimateFeesPerGas()).maxFeePerGas,
+      maxPriorityFeePerGas: 3n * (await town.chain.read.estimateFeesPerGas()).maxPriorityFeePerGas,
       chain: null,
       account: developmentAccount(TOWER),
     });
     const { watch } = await makeWatch();
-    for (let round = 0; round < 3; round++) await watch.advance();
+    for (let round = 0; round < 8; round++) await watch.advance();
     expect(await pending()).toHaveLength(1);
     await town.chain.control.mine({ blocks: 1 });
     expect(await nonceOf()).toBe(9n);
@@ -292,6 +295,23 @@ describe("operator / dispute watch", () => {
     await watch.advance();
     expect((await town.standing(place)).status).toBe(0);
     await town.dispute(ALICE, place, await signedState(place, 3n));
+    await watch.advance();
+    expect(await nonceOf()).toBe(9n);
+  });
+
+  it("finds a dispute that a reorganisation puts below what it has read", async () => {
+    await keep(place, 9n);
+    const { watch } = await makeWatch();
+    const fork = await town.chain.control.snapshot();
+    await town.chain.control.mine({ blocks: 70 });
+    await watch.advance();
+    await town.chain.control.mine({ blocks: 5 });
+    await watch.advance();
+    expect(watch.active).toEqual([]);
+    await town.chain.control.revert({ id: fork });
+    await town.chain.control.mine({ blocks: 30 });
+    await town.dispute(ALICE, place, await signedState(place, 2n));
+    await town.chain.control.mine({ blocks: 46 });
     await watch.advance();
     expect(await nonceOf()).toBe(9n);
   });
