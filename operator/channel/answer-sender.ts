@@ -143,7 +143,6 @@ export class AnswerSender {
       ...fees,
     });
     this.#offered.set(nonce, fees);
-    let sentAtMs = this.#nowMs();
     try {
       const hash = await this.#signer.sendRawTransaction({ serializedTransaction });
       this.#log.info(
@@ -151,12 +150,11 @@ export class AnswerSender {
         "answer sent",
       );
     } catch (error) {
+      // Underpriced, say, beside something of an earlier life at this nonce: the next round offers more.
       const text = String((error as Error).message);
-      // Something of an earlier life waits at this nonce and offers more: raise in the next round, at once.
-      if (/underpriced/i.test(text)) sentAtMs = Number.NEGATIVE_INFINITY;
-      else if (!/already known|already imported|nonce (is )?too low/i.test(text)) throw error;
+      if (!/already known|already imported|nonce (is )?too low/i.test(text)) throw error;
     }
-    this.#slots.set(nonce, { answer, fees, sentAtMs });
+    this.#slots.set(nonce, { answer, fees, sentAtMs: this.#nowMs() });
   }
 
   async #fees(nonce: number): Promise<Fees> {
