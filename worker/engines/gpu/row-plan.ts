@@ -54,13 +54,14 @@ export interface RowPlan {
 
 /**
  * @param key  checked by `parseZkey`: its indices and values are trusted.
- * @throws WorkError ENGINE_UNAVAILABLE, "feature", for a domain that no binding of the device takes.
+ * @throws WorkError ENGINE_UNAVAILABLE, "memory", for a domain that no binding of the device takes: the
+ *   device is of use for other keys.
  */
 export function planRows(key: Matrices, limits: WindowLimits): RowPlan {
   const { domainSize: domain, nVars } = key;
   if (domain * ELEMENT_BYTES > limits.bindingBytes) {
     throw gpuError(
-      "feature",
+      "memory",
       `got a domain of ${domain}, expected at most ${Math.floor(limits.bindingBytes / ELEMENT_BYTES)}, as the device binds ${limits.bindingBytes} bytes; use another device or engine`,
     );
   }

@@ -30,10 +30,10 @@ export class Scratch {
     this.#at = { buffer: 0, offset: 0 };
     if (this.bytes >= bytes) return;
     this.free();
-    const most = this.#device.limits.bufferBytes;
+    const most = Math.floor(this.#device.limits.bufferBytes / ALIGNMENT) * ALIGNMENT;
     try {
-      for (let left = bytes; left > 0; left -= most) {
-        this.#buffers.push(this.#device.createBuffer(rounded(Math.min(left, most))));
+      for (let left = rounded(bytes); left > 0; left -= most) {
+        this.#buffers.push(this.#device.createBuffer(Math.min(left, most)));
       }
     } catch (error) {
       this.free();

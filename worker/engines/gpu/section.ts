@@ -47,7 +47,10 @@ export async function loadSection(
   scalarOf: (point: number) => number = (point) => point,
 ): Promise<Section> {
   const size = affineBytes(group);
-  const most = mostPoints(group, device.limits);
+  const { bufferBytes } = device.limits;
+  // A buffer has the points and, from the next aligned byte on, the map.
+  const inBuffer = Math.floor((bufferBytes - ALIGNMENT) / (size + 4));
+  const most = Math.min(mostPoints(group, device.limits), inBuffer);
   const mostScalars = Math.floor((device.limits.bindingBytes - ALIGNMENT) / ELEMENT_BYTES);
   const chunks: SectionChunk[] = [];
   const buffers: GpuBuffer[] = [];

@@ -90,6 +90,20 @@ describeOnDevice("worker / engines / gpu / section", (device) => {
     }
   });
 
+  it("keeps to the largest buffer, points and map together", async () => {
+    const limits = { bindingBytes: 64 << 10, bufferBytes: 4 << 10 };
+    const gpu = narrowed(await device(), limits);
+    const section = await loadSection(
+      gpu,
+      "g2",
+      pointsOf("g2", 1000, () => false),
+    );
+    const sizes = section.chunks.map(({ points }) => points.buffer.bytes);
+    expect(section.chunks.reduce((sum, { count }) => sum + count, 0)).toBe(1000);
+    section.free();
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.bufferBytes);
+  });
+
   it("has no chunk where no point is left", async () => {
     const gpu = await device();
     for (const points of [new Uint8Array(0), new Uint8Array(640)]) {
