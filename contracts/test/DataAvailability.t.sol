@@ -114,6 +114,22 @@ contract DataAvailabilityTest is InboxTest {
         } catch {}
     }
 
+    /// @dev Half-open intervals: the last second before, the first one at.
+    function test_deadlinesBeginInTheirSecond() public {
+        uint256 start = block.timestamp;
+        inbox.enforceInclusion{value: FEE}("");
+        vm.warp(start + SOFT - 1);
+        _commit(inbox, 0, _records(0, 1));
+        vm.warp(start + SOFT);
+        bytes memory data = _batchData(2, 0, _records(0, 1));
+        _refuse(data, abi.encodeWithSelector(IDataAvailability.EntryDue.selector, 0, start + SOFT));
+        vm.warp(start + HARD - 1);
+        vm.expectRevert(abi.encodeWithSelector(IDataAvailability.EntryNotForceable.selector, 0, start + HARD));
+        inbox.forceInclude(1);
+        vm.warp(start + HARD);
+        inbox.forceInclude(1);
+    }
+
     function test_fullQueueAndRefusedEntries() public {
         for (uint256 i = 0; i < 16; i++) inbox.enforceInclusion{value: FEE}("");
         vm.expectRevert(abi.encodeWithSelector(IForcedQueue.QueueFull.selector, 16));

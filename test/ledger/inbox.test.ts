@@ -268,7 +268,7 @@ describe("inbox / commitBatch", () => {
     const dueAt = (await now(town)) + SOFT_SECONDS;
     await town.control.setNextBlockTimestamp({ timestamp: dueAt - 1n });
     await town.commit(records, 0n);
-    await town.enforce(town.alice, FORCED); // not due; only the first is
+    await town.control.setNextBlockTimestamp({ timestamp: dueAt });
     await refuses(town.commit(records, 0n), "EntryDue", [0n, dueAt]);
     await town.commit(records, 1n);
   });
