@@ -87,7 +87,9 @@ export class EngineHost {
   #take(client: Client, message: Message): void {
     if (message.kind === "call") void this.#answer(client, message.id, message.call);
     else if (message.kind === "begin") this.#begin(client, message);
-    else void this.#release(client, message.key);
+    // It may fail: a lost device takes nothing back.
+    else this.#release(client, message.key).catch((error) => this.#noted(error));
+    this.#options.onUse?.();
   }
 
   async #answer(client: Client, id: number, call: Call): Promise<void> {
