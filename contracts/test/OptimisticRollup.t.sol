@@ -7,6 +7,8 @@ import {LedgerTypes, VMState} from "../ledger/LedgerTypes.sol";
 import {IInteractiveFraudProof} from "../optimistic/IInteractiveFraudProof.sol";
 import {IOptimisticRollup} from "../optimistic/IOptimisticRollup.sol";
 import {OptimisticRollup} from "../optimistic/OptimisticRollup.sol";
+import {CanonicalCall} from "../security/CanonicalCall.sol";
+import {ICredits} from "../security/ICredits.sol";
 import {OptimisticTest} from "./OptimisticTest.sol";
 import {StubInbox} from "./StubInbox.sol";
 import {rootOf} from "./StubLedger.sol";
@@ -451,6 +453,38 @@ contract OptimisticRollupTest is OptimisticTest {
         root = LedgerTypes.stateRoot(state);
         vm.expectRevert(abi.encodeWithSelector(IOptimisticRollup.StateNotFinal.selector, 1, root));
         rollup.showExitRoot(1, state);
+    }
+
+    /// @dev test/fraud/canonical-call.test.ts has the boundaries.
+    function test_callsThatAreMeantForOneHistory() public {
+        vm.roll(1000);
+        bytes memory proposal = abi.encodeCall(rollup.proposeStateRoot, (_trueRoot(1), genesis));
+        bytes32 seen = blockhash(999);
+        require(seen != 0, "the machine knows it");
+        vm.deal(ALICE, 2 * BOND);
+        vm.expectRevert(abi.encodeWithSelector(CanonicalCall.NotCanonical.selector, 999, bytes32("other"), seen));
+        vm.prank(ALICE);
+        rollup.callIfCanonical{value: BOND}(999, "other", proposal);
+        vm.expectRevert(abi.encodeWithSelector(CanonicalCall.NotCanonical.selector, 1000, 0, 0));
+        vm.prank(ALICE);
+        rollup.callIfCanonical{value: BOND}(1000, 0, proposal);
+        vm.prank(ALICE);
+        uint64 id = abi.decode(rollup.callIfCanonical{value: BOND}(999, seen, proposal), (uint64));
+        require(rollup.stateRoots(id).proposer == ALICE && address(rollup).balance == BOND, "as its sender");
+        // One stake for one call, however it is wrapped.
+        vm.expectRevert(abi.encodeWithSelector(IOptimisticRollup.AlreadyProposed.selector, id));
+        vm.prank(ALICE);
+        rollup.callIfCanonical{value: BOND}(
+            999,
+            seen,
+            abi.encodeCall(rollup.callIfCanonical, (999, seen, proposal))
+        );
+    }
+
+    function test_nothingToFetch() public {
+        vm.expectRevert(abi.encodeWithSelector(ICredits.NoCredit.selector, ALICE));
+        vm.prank(ALICE);
+        rollup.withdrawCredit();
     }
 
     /// @dev No scan anywhere: after two hundred entries and games everything costs what it cost after one.

@@ -13,6 +13,7 @@ interface Vm {
     function getNonce(address account) external view returns (uint64);
     function prank(address msgSender) external;
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function roll(uint256 newBlockNumber) external;
     function warp(uint256 newTimestamp) external;
 }
 
