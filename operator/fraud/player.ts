@@ -5,6 +5,7 @@ import { type Abi, type Address, encodeFunctionData, type PublicClient } from "v
 import { OperatorError } from "../errors.ts";
 import type { LedgerDomain } from "../ledger/signature.ts";
 import type { Log } from "../log.ts";
+import type { RevertReason } from "../revert-reason.ts";
 import type { Call, TransactionSender } from "../transaction-sender.ts";
 import { Board } from "./board.ts";
 import type { ChainLog, ChainPoint } from "./chain-log.ts";
@@ -12,6 +13,9 @@ import { OPTIMISTIC_ABI } from "./optimistic-abi.ts";
 import { type Action, plan, type Roles, trueLine } from "./plan.ts";
 import { Truth } from "./truth.ts";
 import { type RollupRules, readView, type View } from "./view.ts";
+
+/** How nodes say that an account cannot pay for what it sends along. */
+const UNFUNDED = /insufficient funds|enough funds|exceeds the balance/i;
 
 export interface PlayerOptions {
   readonly rollup: Address;
@@ -42,6 +46,7 @@ export class FraudPlayer {
   #generation = 0;
   /** Wishes that are on the chain behind the view, by the block that fulfilled them. */
   readonly #fulfilled = new Map<string, number>();
+  readonly #lostStakes = new Set<string>();
 
   constructor(options: PlayerOptions, dependencies: PlayerDependencies) {
     this.#options = options;
@@ -118,25 +123,56 @@ export class FraudPlayer {
       pending === undefined ? wishes : [pending, ...wishes.filter((w) => w !== pending)];
     for (const action of queue) {
       if (await this.#isTooMuch(action)) continue;
-      const { key } = action;
-      const progress = await this.#sender.advance(key, () => this.#encode(action, at));
-      if (progress.kind === "waiting") return this.#log.debug({ action: key }, "on its way");
-      if (progress.kind === "mined") {
+      if (!(await this.#attempt(action, at))) return;
+    }
+  }
+
+  /** @returns whether the next wish may be tried, since this one needs nothing more for now. */
+  async #attempt(action: Action, at: ChainPoint): Promise<boolean> {
+    const { key } = action;
+    const progress = await this.#sender
+      .advance(key, () => this.#encode(action, at))
+      .catch((error: Error) => {
+        // Without the stake of one wish, another one may even bring money.
+        if (UNFUNDED.test(error.message)) return { kind: "unfunded" } as const;
+        throw error;
+      });
+    switch (progress.kind) {
+      case "waiting":
+        this.#log.debug({ action: key }, "on its way");
+        return false;
+      case "mined": {
         this.#fulfilled.set(key, progress.l1Block.number);
         const { transactionHash, gasUsed } = progress;
         this.#log.info({ action: key, transactionHash, gasUsed: Number(gasUsed) }, "done");
-      } else if (progress.kind === "refused") {
-        // Somebody was faster, or it is already on the chain in a block that the view does not have yet.
-        this.#log.debug({ action: key, reason: progress.reason.text }, "refused before sending");
-      } else if (progress.kind === "reverted") {
-        return this.#log.warn({ action: key, reason: progress.reason }, "mined, and reverted");
-      } else {
-        return this.#log.warn(
+        return true;
+      }
+      case "refused":
+        this.#noteRefusal(key, progress.reason);
+        return true;
+      case "unfunded":
+        this.#log.warn({ action: key, valueWei: String(action.valueWei ?? 0n) }, "lacks money");
+        return true;
+      case "reverted":
+        this.#log.warn({ action: key, reason: progress.reason }, "mined, and reverted");
+        return false;
+      case "expensive":
+        this.#log.warn(
           { action: key, feePerGasWei: String(progress.feePerGasWei) },
           "gas is too expensive",
         );
-      }
+        return false;
     }
+  }
+
+  #noteRefusal(key: string, { name, text }: RevertReason): void {
+    // A stake on the truth that was lost, say while nobody was there to defend it, is not made twice.
+    if (name === "AlreadyProposed" && !this.#lostStakes.has(key)) {
+      this.#lostStakes.add(key);
+      this.#log.warn({ action: key }, "its stake is lost: another account must propose");
+    }
+    // Somebody was faster, or it is already on the chain in a block that the view does not have yet.
+    this.#log.debug({ action: key, reason: text }, "refused before sending");
   }
 
   #isFulfilled(key: string, at: ChainPoint): boolean {

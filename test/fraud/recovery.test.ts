@@ -191,6 +191,43 @@ describe("fraud / transactions", () => {
   });
 });
 
+describe("fraud / money", () => {
+  it("fetches what it is owed when it cannot pay for the next stake, and then goes on", async () => {
+    await propose();
+    const bob = arena.player(BOB, CHALLENGES);
+    await arena.settle(bob);
+    // Won by the clock, before the prize is fetched.
+    await arena.mineAt((await arena.now()) + BigInt(CLOCK) + 1n);
+    await arena.call(MALLORY, "claimTimeout", [1n]);
+    await arena.call(MALLORY, "proposeStateRoot", [lieAt(1), genesis], BOND);
+    await arena.chain.control.setBalance({ address: arena.address(BOB), value: DEPOSIT / 2n });
+    const log = listeningLog();
+    const poor = arena.player(BOB, CHALLENGES, { log });
+    await arena.settle(poor);
+    expect(log.lines.join("\n")).toContain("lacks money");
+    expect(await arena.gameCount(), "disputed with the prize").toBe(2n);
+  });
+
+  it("says so when its stake on the truth was lost, and stakes no second time", async () => {
+    const alice = arena.player(ALICE, PROPOSES);
+    await arena.settle(alice);
+    await arena.call(MALLORY, "challengeStateRoot", [1n], DEPOSIT);
+    await arena.mineAt((await arena.now()) + BigInt(CLOCK) + 1n); // she slept
+    await arena.call(MALLORY, "claimTimeout", [1n]);
+    expect((await arena.entry(1n)).status).toBe(REJECTED);
+    const log = listeningLog();
+    const awake = arena.player(ALICE, PROPOSES, { log });
+    await arena.mineAt();
+    await awake.tick();
+    await awake.tick();
+    expect(log.lines.join("\n")).toContain("another account must propose");
+    expect(await arena.entryCount()).toBe(1n);
+    // Somebody else can.
+    await arena.settle(arena.player(BOB, PROPOSES));
+    expect(await arena.entryCount()).toBe(2n);
+  });
+});
+
 describe("fraud / reorganisations", () => {
   it("plays on when its challenge and its answers are gone", async () => {
     await propose();
