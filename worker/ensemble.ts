@@ -140,7 +140,7 @@ export class Ensemble implements Backend {
   ): Promise<ProveResult> {
     for (;;) {
       const { hosted } = key;
-      const host = await hosted?.host();
+      const host = await hosted?.host().catch((error) => this.#withoutHost(key, error));
       this.#requireEngine();
       if (hosted === undefined || host === undefined) break;
       const artefacts = { zkey: hosted.file };
@@ -174,6 +174,13 @@ export class Ensemble implements Backend {
       if (this.#isClosed || !isThreadLost(error)) throw error;
       return this.#line.do(work, signal);
     });
+  }
+
+  /** A device that was opened again does not take the key: it is away once more, or has less room now. */
+  async #withoutHost(key: EnsembleKey, error: unknown): Promise<undefined> {
+    const { engineName } = this.#parts;
+    if (engineName === "" || !(isFatal(error) || isMemoryShort(error))) throw error;
+    await key.leaveDevice();
   }
 
   /** Whether something else can do what the device could not: it is opened again, or given up. */

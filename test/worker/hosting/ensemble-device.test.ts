@@ -128,6 +128,17 @@ describe("worker / an ensemble with a device", () => {
     expect(ensemble.engineName).toBe("fake (test)");
   });
 
+  it("proves in its threads what a device that came back does not hold any more", async () => {
+    const device = new FakeDevice();
+    const ensemble = await open(device, true);
+    const key = await ensemble.loadKey({ path: small.key }, {});
+    device.keysMax = 0;
+    device.fail("lost");
+    await expectSound(await ensemble.prove(key, wtns, {}));
+    expect(ensemble.engineName).toBe("fake (test)");
+    await key.release();
+  });
+
   it("proves in its threads under a key that does not fit beside another", async () => {
     const device = new FakeDevice();
     device.keysMax = 1;
