@@ -2,6 +2,7 @@
  * A thread that hosts an engine, because the engine's device can have one owner only. Whoever proves
  * gets a port to it. It is of use until it fails once; then another one can be opened.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { WorkError } from "../errors.ts";
 import { moduleUrl } from "../module-url.ts";
@@ -14,7 +15,7 @@ import {
   USE_FIELDS,
 } from "./host-message.ts";
 import type { DeviceFacts, DeviceUse, Opener } from "./hosted.ts";
-import { errorOf } from "./message.ts";
+import { errorOf, type Greeting } from "./message.ts";
 
 const ENTRY = moduleUrl(new URL("./host-entry.ts", import.meta.url));
 
@@ -25,6 +26,8 @@ const OPEN_MS = 300_000;
  * the largest keys takes it tens of seconds.
  */
 const STALL_MS = 180_000;
+/** Time for replies that say more than that the host has failed. */
+const REPLY_MS = 1_000;
 /** Most time for what runs to end, and for the device to be freed. */
 const CLOSE_MS = 5_000;
 
@@ -58,6 +61,9 @@ export class HostThread {
   readonly failed: Promise<WorkError>;
   readonly #worker: Worker;
   readonly #use: Float64Array;
+  /** Of ports that are open. */
+  readonly #lifelines = new Set<MessagePort>();
+  #isOver = false;
 
   private constructor(
     worker: Worker,
@@ -70,6 +76,7 @@ export class HostThread {
     this.name = news.name;
     this.device = news.device;
     this.failed = failed;
+    void failed.then(() => this.#leave());
   }
 
   /** @throws WorkError ENGINE_UNAVAILABLE, with `detail.gpu` if the device is the reason. */
@@ -103,13 +110,27 @@ export class HostThread {
     return Object.fromEntries(entries) as unknown as HostUse;
   }
 
-  /** A new port to the engine, for `LinkedEngine`; it closes when the thread is gone. */
+  /** A new port to the engine, for `LinkedEngine`, which leaves it when the thread has failed or is gone. */
   connect(): MessagePort {
     const { port1, port2 } = new MessageChannel();
     // A message to a thread that is gone goes nowhere, and the port in it stays open.
-    if (this.#worker.threadId === -1) port2.close();
-    else this.#worker.postMessage({ kind: "serve", port: port2 } satisfies HostOrder, [port2]);
+    if (this.#isOver || this.#worker.threadId === -1) {
+      port2.close();
+      return port1;
+    }
+    const { port1: lifeline, port2: theirs } = new MessageChannel();
+    this.#lifelines.add(lifeline);
+    lifeline.on("close", () => this.#lifelines.delete(lifeline));
+    port2.postMessage({ lifeline: theirs } satisfies Greeting, [theirs]);
+    this.#worker.postMessage({ kind: "serve", port: port2 } satisfies HostOrder, [port2]);
     return port1;
+  }
+
+  /** A thread within a call that does not return closes no port: those who wait for it hear of it here. */
+  async #leave(): Promise<void> {
+    await sleep(REPLY_MS, undefined, { ref: false });
+    this.#isOver = true;
+    for (const lifeline of this.#lifelines) lifeline.close();
   }
 
   /**

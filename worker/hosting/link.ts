@@ -15,6 +15,7 @@ import type { Zkey, ZkeyHeader } from "../zkey.ts";
 import {
   type Call,
   errorOf,
+  type Greeting,
   type HeldKey,
   type KeyFile,
   type Message,
@@ -44,6 +45,7 @@ export class LinkedEngine implements Engine {
   readonly #tower: Tower;
   readonly #verifier: ProofVerifier;
   readonly #waiting = new Map<number, Waiting>();
+  #lifeline: MessagePort | undefined;
   #callCount = 0;
   #runCount = 0;
   #isClosed = false;
@@ -57,7 +59,10 @@ export class LinkedEngine implements Engine {
     this.#port = port;
     this.#tower = tower;
     this.#verifier = new ProofVerifier(tower);
-    port.on("message", (reply: Reply) => this.#settle(reply));
+    port.on("message", (message: Greeting | Reply) => {
+      if ("lifeline" in message) this.#depend(message.lifeline);
+      else this.#settle(message);
+    });
     port.on("close", () => this.#fall());
   }
 
@@ -145,6 +150,12 @@ export class LinkedEngine implements Engine {
     this.#port.postMessage(message);
   }
 
+  #depend(lifeline: MessagePort): void {
+    this.#lifeline = lifeline;
+    lifeline.on("close", () => this.#port.close());
+    if (this.#isClosed) lifeline.close();
+  }
+
   #settle(reply: Reply): void {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
@@ -154,6 +165,7 @@ export class LinkedEngine implements Engine {
 
   #fall(): void {
     this.#isClosed = true;
+    this.#lifeline?.close();
     for (const { reject } of this.#waiting.values()) reject(gone());
     this.#waiting.clear();
   }

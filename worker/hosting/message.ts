@@ -2,6 +2,7 @@
  * What crosses the port between a thread that proves and the thread that hosts the engine
  * (`host.ts`, `link.ts`). Plain data. A witness goes as shared memory, which both sides wipe.
  */
+import type { MessagePort } from "node:worker_threads";
 import type { SumRequest, Sums } from "../engine.ts";
 import { WorkError, type WorkErrorCode, type WorkErrorDetail } from "../errors.ts";
 import type { Zkey, ZkeyHeader } from "../zkey.ts";
@@ -51,6 +52,11 @@ export type Message =
       readonly control: SharedArrayBuffer;
       readonly threads: number;
     };
+
+/** The first message to a link: a port that closes when the host is given up, if not the link's own does. */
+export interface Greeting {
+  readonly lifeline: MessagePort;
+}
 
 export type Reply =
   | { readonly id: number; readonly result: unknown }

@@ -95,9 +95,11 @@ describe("worker / hosting / link", () => {
     const { sha256 } = await pinned(small.key);
     for (const last of ["end", "close"] as const) {
       const port = thread.connect();
+      const heard = () => new Promise((resolve) => port.once("message", resolve));
+      expect(await heard()).toHaveProperty("lifeline");
       const replied = (message: object) => {
         port.postMessage(message);
-        return new Promise((resolve) => port.once("message", resolve));
+        return heard();
       };
       const call = (id: number, call: Call) => replied({ kind: "call", id, call });
       await call(1, { kind: "hold", file: { path: small.key, sha256 } });
@@ -232,8 +234,10 @@ describe("worker / hosting / link", () => {
     device.fail("stuck");
     const stuck = proveOn(linkTo(thread)).catch((error: unknown) => error);
     expect(await thread.failed).toMatchObject(unavailable("hang"));
+    // Who waits for it hears of it although its thread says nothing.
+    expect(await stuck).toMatchObject(unavailable("lost"));
+    await expect(proveOn(linkTo(thread))).rejects.toMatchObject(unavailable("lost"));
     device.free();
-    expect(await stuck).toBeInstanceOf(WorkError);
   });
 
   it("goes on after a fault that is not the device's", async () => {
