@@ -108,11 +108,11 @@ export class TransactionSender {
     return this.#trySend(attempt, build());
   }
 
-  /** The call that was sent last and is not known to be mined. */
+  /** The call that is on its way. What has waited for too long is not: something more urgent may take its nonce. */
   get pendingKey(): string | undefined {
-    return this.#attempt !== undefined && this.#attempt.sent.length > 0
-      ? this.#attempt.key
-      : undefined;
+    const attempt = this.#attempt;
+    if (attempt === undefined || attempt.sent.length === 0) return undefined;
+    return this.#nowMs() - attempt.sentAtMs < this.#options.resendAfterMs ? attempt.key : undefined;
   }
 
   async #findReceipt(attempt: Attempt): Promise<SendProgress | undefined> {

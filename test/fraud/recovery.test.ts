@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { type Hex, serializeTransaction } from "viem";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { KEY_VARIABLE } from "../../operator/config.ts";
+import { OPTIMISTIC_ABI } from "../../operator/fraud/optimistic-abi.ts";
 import type { Truth } from "../../operator/fraud/truth.ts";
+import { TransactionSender } from "../../operator/transaction-sender.ts";
 import { developmentKey } from "../operator/chain.ts";
 import {
   ALICE,
@@ -172,6 +174,36 @@ describe("fraud / transactions", () => {
     await arena.settle(bob);
     const { turn } = await arena.game(1n);
     expect(turn, "it has answered").toBe(0);
+  });
+
+  it("lets something more urgent take the nonce of what is stuck, for a higher fee", async () => {
+    let nowMs = 0;
+    const sender = new TransactionSender(
+      { maxFeePerGasWei: 10n ** 12n, resendAfterMs: RESEND_MS },
+      {
+        read: arena.chain.read,
+        signer: arena.signer(BOB),
+        abi: OPTIMISTIC_ABI,
+        nowMs: () => nowMs,
+      },
+    );
+    const to = arena.address(ALICE);
+    await arena.chain.control.setAutomine(false);
+    await sender.advance("first", () => ({ to, data: "0x", valueWei: 1n }));
+    expect(sender.pendingKey).toBe("first");
+    const [first] = await pendingTransactions();
+    nowMs += RESEND_MS;
+    expect(sender.pendingKey).toBeUndefined();
+    await sender.advance("second", () => ({ to, data: "0x", valueWei: 2n }));
+    const pending = await pendingTransactions();
+    expect(pending).toHaveLength(1);
+    expect(pending[0]).toMatchObject({ nonce: first?.nonce, value: 2n });
+    await arena.mineAt();
+    expect(
+      await sender.advance("second", () => {
+        throw new Error("it is mined: nothing is to be made anew");
+      }),
+    ).toMatchObject({ kind: "mined" });
   });
 
   it("sends nothing while gas costs more than it may, and goes on afterwards", async () => {
