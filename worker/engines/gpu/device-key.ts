@@ -123,7 +123,8 @@ export class DeviceKey {
 
   /**
    * What the device computes of the sums over `sections` for each witness. One call at a time on one
-   * device. Its memory holds nothing of the witnesses afterwards, unless the device is lost.
+   * device. Its memory holds nothing of the witnesses afterwards, unless the device is lost or there is no
+   * memory left to tell it so: then the next call clears it.
    *
    * @throws WorkError ENGINE_UNAVAILABLE
    */
@@ -132,14 +133,21 @@ export class DeviceKey {
     sections: readonly SectionName[],
     onProgress: (done: number) => void,
   ): Promise<DeviceSums[]> {
-    const { device, scratch } = this.#home;
+    const { scratch } = this.#home;
+    // What the last batch could not clear.
+    await scratch.clear();
     scratch.begin(this.#batchBytes(sections, witnesses.length));
+    let sums: DeviceSums[] = [];
     try {
       const [results, layout] = await this.#compute(witnesses, sections, onProgress);
-      return witnesses.map((_, proof) => ({ layout, results, proof }));
+      sums = witnesses.map((_, proof) => ({ layout, results, proof }));
     } finally {
-      await device.submit((commands) => scratch.clear(commands));
+      await scratch.clear().catch((error) => {
+        sums.forEach(wipeSums);
+        throw error;
+      });
     }
+    return sums;
   }
 
   /** Nothing that was submitted may still use the key. Idempotent. */

@@ -2,7 +2,7 @@
  * Memory for one batch at a time, shared by all keys of a device: kept from batch to batch, because
  * allocating is slow, and made anew when a batch needs more.
  */
-import type { GpuBuffer, GpuCommands, GpuDevice, GpuSlice } from "../../gpu/device.ts";
+import type { GpuBuffer, GpuDevice, GpuSlice } from "../../gpu/device.ts";
 import { ALIGNMENT } from "./msm-plan.ts";
 
 export class Scratch {
@@ -10,6 +10,7 @@ export class Scratch {
   #buffers: GpuBuffer[] = [];
   /** Where the next slice may begin. */
   #at = { buffer: 0, offset: 0 };
+  #isClear = true;
 
   constructor(device: GpuDevice) {
     this.#device = device;
@@ -21,12 +22,13 @@ export class Scratch {
   }
 
   /**
-   * Makes room for a batch; what the last one took is gone.
+   * Makes room for a batch; what the last one took is gone. To be cleared before, if it is not yet.
    *
    * @param bytes  of all slices together, each rounded up to ALIGNMENT.
    * @throws WorkError ENGINE_UNAVAILABLE, "memory"; nothing is held then.
    */
   begin(bytes: number): void {
+    this.#isClear = false;
     this.#at = { buffer: 0, offset: 0 };
     if (this.bytes >= bytes) return;
     this.free();
@@ -58,9 +60,13 @@ export class Scratch {
     }
   }
 
-  /** Zeros over all of it. */
-  clear(commands: GpuCommands): void {
-    for (const buffer of this.#buffers) commands.clear({ buffer });
+  /** Zeros over all of it, unless it has been cleared since the last batch. */
+  async clear(): Promise<void> {
+    if (this.#isClear) return;
+    await this.#device.submit((commands) => {
+      for (const buffer of this.#buffers) commands.clear({ buffer });
+    });
+    this.#isClear = true;
   }
 
   /** Nothing that was submitted may still use it. Idempotent. */

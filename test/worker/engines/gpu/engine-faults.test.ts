@@ -5,7 +5,7 @@ import { Kernels } from "../../../../worker/engines/gpu/kernels.ts";
 import { selfTest } from "../../../../worker/engines/self-test.ts";
 import { WorkError } from "../../../../worker/errors.ts";
 import type { GpuDevice } from "../../../../worker/gpu/device.ts";
-import type { GpuFailure } from "../../../../worker/gpu/failure.ts";
+import { type GpuFailure, gpuError } from "../../../../worker/gpu/failure.ts";
 import { prove, residentKey, verify } from "../../../../worker/groth16.ts";
 import { WitnessProgram } from "../../../../worker/witness.ts";
 import { parseZkey, type Zkey } from "../../../../worker/zkey.ts";
@@ -104,6 +104,45 @@ describe.skipIf(whyNoDevice !== undefined)(`worker / proofs on a GPU${reason}`, 
         await engine.device.download({ buffer }, bytes);
         expect(bytes.some((byte) => byte !== 0)).toBe(false);
       }
+    });
+  });
+
+  it("clears what a failed clearing left before it gives any memory back", async () => {
+    await withEngine({}, async (engine) => {
+      const key = await residentKey(engine, zkey);
+      const { device } = engine;
+      const { submit, createBuffer } = device;
+      const events: string[] = [];
+      let clearings = 0;
+      Object.assign(device, {
+        submit: (...[record, ms]: Parameters<typeof submit>) =>
+          submit((commands) => {
+            let isClearing = true;
+            const dispatch = (...call: Parameters<typeof commands.dispatch>) => {
+              isClearing = false;
+              commands.dispatch(...call);
+            };
+            const { barrier, copy, clear } = commands;
+            record({
+              dispatch,
+              barrier: barrier.bind(commands),
+              copy: copy.bind(commands),
+              clear: clear.bind(commands),
+            });
+            if (!isClearing) return;
+            events.push("clearing");
+            if (++clearings === 1) throw gpuError("memory", "the test's device: no room to clear");
+          }, ms),
+        createBuffer: (bytes: number) => {
+          events.push("new memory");
+          return createBuffer(bytes);
+        },
+      });
+      await expect(prove(engine, key, witness())).rejects.toThrow("no room to clear");
+      events.length = 0;
+      // Two in a batch need more memory than one did.
+      await Promise.all([prove(engine, key, witness()), prove(engine, key, witness())]);
+      expect(events).toEqual(["clearing", "new memory", "clearing"]);
     });
   });
 
