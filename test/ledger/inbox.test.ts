@@ -73,6 +73,11 @@ describe("inbox / enforceInclusion", () => {
     expect(event?.args).toEqual({ id: 0n, opcode: Opcode.forced, item });
     expect(await town.inbox.read.queueTail()).toBe(1n);
     expect(await town.inbox.read.escrowWei()).toBe(0n);
+    // The same once more is another entry.
+    await town.enforce(town.alice, FORCED);
+    expect((await town.inbox.read.queueEntry([1n]))[0]).toBe(
+      keccak256(encodeAbiParameters(words, [tag, 1n, Opcode.forced, keccak256(item)])),
+    );
   });
 
   it("takes whatever bytes, also none, up to 256 of them", async () => {
