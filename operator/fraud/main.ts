@@ -29,6 +29,8 @@ export interface FraudPlayerConfig {
   /** L1 block in which the first of its contracts was deployed. */
   readonly deploymentBlock: number;
   readonly roles: Roles;
+  /** Claims ahead of the finalized chain that a proposer stakes on: one bond each. */
+  readonly maxAhead?: number;
   readonly pollIntervalMs?: number;
   readonly maxFeePerGasGwei?: number;
   /** Without a receipt for so long, a transaction is sent again with a higher fee. */
@@ -50,8 +52,13 @@ export interface FraudPlayerDependencies {
 
 const WEI_PER_GWEI = 1_000_000_000n;
 const RPC_TIMEOUT_MS = 10_000;
-/** Reasons as in operator/config.ts. */
-const DEFAULTS = { pollIntervalMs: 2_000, maxFeePerGasGwei: 200, resendAfterMs: 60_000 };
+const DEFAULTS = {
+  maxAhead: 32, // in a challenge period so many claims, each of up to `maxBatches` batches
+  // Reasons of these as in operator/config.ts.
+  pollIntervalMs: 2_000,
+  maxFeePerGasGwei: 200,
+  resendAfterMs: 60_000,
+};
 
 /**
  * @throws OperatorError CONFIG_INVALID, CHAIN_MISMATCH
@@ -62,7 +69,7 @@ export async function startFraudPlayer(
   { log, environment }: FraudPlayerDependencies,
 ): Promise<RunningFraudPlayer> {
   const { rollup: given, deploymentBlock, roles } = config;
-  const { pollIntervalMs, maxFeePerGasGwei, resendAfterMs } = { ...DEFAULTS, ...config };
+  const { maxAhead, pollIntervalMs, maxFeePerGasGwei, resendAfterMs } = { ...DEFAULTS, ...config };
   if (!isAddress(given, { strict: false })) {
     throw new OperatorError("CONFIG_INVALID", `rollup: got ${given}, expected an address.`);
   }
@@ -82,7 +89,7 @@ export async function startFraudPlayer(
     },
   );
   const player = new FraudPlayer(
-    { rollup, account, roles, rules, domain },
+    { rollup, account, roles, maxAhead, rules, domain },
     { read, chain, sender, log },
   );
   log.info({ account, rollup, ...roles, keyFrom: KEY_VARIABLE }, "player started");

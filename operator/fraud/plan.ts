@@ -35,12 +35,11 @@ export interface Action {
   readonly dueAtSeconds?: bigint;
 }
 
-/** Claims ahead of the finalized chain that a proposer stakes on: one bond each. */
-export const MAX_AHEAD = 4;
-
 export interface Situation {
   readonly account: Address;
   readonly roles: Roles;
+  /** Claims ahead of the finalized chain that a proposer stakes on: one bond each. */
+  readonly maxAhead: number;
   readonly rules: RollupRules;
   readonly board: Board;
   readonly truth: Truth;
@@ -67,10 +66,11 @@ export function trueLine(
   board: Board,
   truth: Truth,
   nextBatchEnds: ReadonlyMap<Hex, number>,
+  maxAhead: number,
 ): Hex[] {
   const line: Hex[] = [];
   let key = board.finalKey;
-  while (key !== undefined && board.claims.has(key) && line.length < MAX_AHEAD) {
+  while (key !== undefined && board.claims.has(key) && line.length < maxAhead) {
     line.push(key);
     const end = nextBatchEnds.get(key);
     key = end === undefined || end > truth.batchCount ? undefined : claimKey(truth.claimAt(end));
@@ -166,9 +166,9 @@ function challenges({ account, board, truth, view, rules }: Situation): Action[]
  * Own stakes on the truth, as far ahead as bonds go. A stake of somebody else is enough as long as nobody disputes it:
  * it could be lost on purpose, and then the own one is made.
  */
-function proposals({ account, board, truth, view, rules }: Situation): Action[] {
+function proposals({ account, board, truth, view, rules, maxAhead }: Situation): Action[] {
   const actions: Action[] = [];
-  for (const parentKey of trueLine(board, truth, view.nextBatchEnds)) {
+  for (const parentKey of trueLine(board, truth, view.nextBatchEnds, maxAhead)) {
     const end = view.nextBatchEnds.get(parentKey);
     if (end === undefined || end > truth.batchCount) break;
     const claim = truth.claimAt(end);

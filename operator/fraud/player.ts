@@ -21,6 +21,8 @@ export interface PlayerOptions {
   readonly rollup: Address;
   readonly account: Address;
   readonly roles: Roles;
+  /** Claims ahead of the finalized chain that a proposer stakes on: one bond each. */
+  readonly maxAhead: number;
   readonly rules: RollupRules;
   readonly domain: LedgerDomain;
 }
@@ -73,8 +75,16 @@ export class FraudPlayer {
     await this.#follow();
     const view = await this.#look(at);
     if (view === undefined) return [];
-    const { account, roles, rules } = this.#options;
-    const situation = { account, roles, rules, board: this.#board, truth: this.#truth, view };
+    const { account, roles, rules, maxAhead } = this.#options;
+    const situation = {
+      account,
+      roles,
+      maxAhead,
+      rules,
+      board: this.#board,
+      truth: this.#truth,
+      view,
+    };
     const wishes = (await plan(situation)).filter(({ key }) => !this.#isFulfilled(key, at));
     await this.#doOne(wishes, at);
     return wishes;
@@ -103,11 +113,11 @@ export class FraudPlayer {
 
   /** @returns undefined if the chain changed while it was read. */
   async #look(at: ChainPoint): Promise<View | undefined> {
-    const { rollup, account } = this.#options;
-    let keys = trueLine(this.#board, this.#truth, new Map());
+    const { rollup, account, maxAhead } = this.#options;
+    let keys = trueLine(this.#board, this.#truth, new Map(), maxAhead);
     for (;;) {
       const view = await readView(this.#read, rollup, account, this.#board, at, keys);
-      const line = trueLine(this.#board, this.#truth, view.nextBatchEnds);
+      const line = trueLine(this.#board, this.#truth, view.nextBatchEnds, maxAhead);
       if (line.length <= keys.length) {
         // Storage was read by number. If the number still means the block, all of it is of that block.
         return (await this.#chain.isCanonical(at)) ? view : undefined;

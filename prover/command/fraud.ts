@@ -9,6 +9,7 @@ import { whenAborted } from "./output.ts";
 const FLAGS = `  --rpc URL             JSON-RPC of an L1 node
   --rollup ADDRESS      the OptimisticRollup contract
   --from-block N        L1 block in which the first of its contracts was deployed
+  --max-ahead N         propose: claims ahead of the final one to stake on, a bond each (32)
   --poll-ms N           how often L1 is looked at (2000)
   --max-fee-gwei N      never offer more for a unit of gas (200)
   --resend-ms N         without a receipt for so long, send again with a higher fee (60000)
@@ -32,6 +33,7 @@ ${FLAGS}`,
       rpc: { type: "string" },
       rollup: { type: "string" },
       "from-block": { type: "string" },
+      "max-ahead": { type: "string" },
       "poll-ms": { type: "string" },
       "max-fee-gwei": { type: "string" },
       "resend-ms": { type: "string" },
@@ -50,6 +52,7 @@ ${FLAGS}`,
           rollup: requiredFlag(flags, "rollup"),
           deploymentBlock: number("from-block", 1, Number.MAX_SAFE_INTEGER, 1),
           roles,
+          maxAhead: number("max-ahead", 1, 1_000, 32),
           pollIntervalMs: number("poll-ms", 10, 600_000, 2_000),
           maxFeePerGasGwei: number("max-fee-gwei", 1, 1_000_000, 200),
           resendAfterMs: number("resend-ms", 1_000, 3_600_000, 60_000),

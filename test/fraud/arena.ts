@@ -66,6 +66,7 @@ export const lieAt = (step: number, salt = 0): Hex =>
 export interface PlayerChoice {
   readonly log?: Log;
   readonly nowMs?: () => number;
+  readonly maxAhead?: number;
   /** Computed before, to save time. */
   readonly truth?: Truth;
 }
@@ -155,7 +156,7 @@ export class Arena {
   player(
     account: number,
     roles: Roles,
-    { log = SILENT, nowMs = Date.now, truth }: PlayerChoice = {},
+    { log = SILENT, nowMs = Date.now, truth, maxAhead = 4 }: PlayerChoice = {},
   ): FraudPlayer {
     const { read } = this.chain;
     const { rollup, inbox, deploymentBlock } = this.deployment;
@@ -169,6 +170,7 @@ export class Arena {
         rollup,
         account: this.address(account),
         roles,
+        maxAhead,
         rules: {
           proposerBondWei: BOND,
           challengeDepositWei: DEPOSIT,

@@ -231,6 +231,21 @@ describe("fraud / a crowd", () => {
     expect(await statusOf(5n)).toBe(REFUNDED);
   });
 
+  it("stakes no further ahead than it is told, and goes on when the first claim is final", async () => {
+    const alice = arena.player(ALICE, PROPOSES, { maxAhead: 2 });
+    await arena.settle(alice);
+    for (let batch = 2; batch <= 5; batch++) {
+      await arena.batch(2);
+      await arena.settle(alice);
+    }
+    expect(await arena.entryCount()).toBe(2n);
+    await finalizeAfterDeadline(1n, alice);
+    expect(await arena.entryCount()).toBeGreaterThan(2n);
+    const last = await arena.entry(await arena.entryCount());
+    truth = await arena.truth();
+    expect(last.key).toBe(keyOf(5, truth.rootAfter(5)));
+  });
+
   it("a liar that is overtaken by the truth is slashed, and its challenger paid", async () => {
     const alice = arena.player(ALICE, PROPOSES);
     const bob = arena.player(BOB, CHALLENGES);
