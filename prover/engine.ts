@@ -1,12 +1,13 @@
 import type { EngineChoice } from "../worker/engines/open.ts";
 import { WorkError } from "../worker/errors.ts";
+import { gpuError } from "../worker/gpu/failure.ts";
 import { chooseDevice } from "../worker/hosting/choice.ts";
 import type { HostThread } from "../worker/hosting/host-thread.ts";
 import type { Opener } from "../worker/hosting/hosted.ts";
 import type { DeviceKeeper, KeeperState } from "../worker/hosting/keeper.ts";
 import { kernelsForThreads } from "../worker/kernel-choice.ts";
 import { Tower } from "../worker/kernels/tower.ts";
-import type { ThreadData } from "../worker/task.ts";
+import type { ProveResult, ThreadData, WarmResult } from "../worker/task.ts";
 import { ProverError } from "./errors.ts";
 
 export interface EngineOptions {
@@ -103,6 +104,8 @@ export class ServedEngine {
   readonly #local: Local;
   /** Keys that the device does not hold, by the SHA-256 of their files. */
   readonly #tooLarge = new Map<string, WorkError>();
+  /** Keys of which a device made a proof that does not verify, until the threads have tried. */
+  readonly #doubted = new Map<string, HostThread>();
   readonly #listeners: ((news: DeviceNews) => void)[] = [];
 
   constructor(local: Local, keeper?: DeviceKeeper) {
@@ -166,7 +169,7 @@ export class ServedEngine {
   placeFor(zkeySha256: string): HostThread | "local" | "nowhere" {
     const { keeper } = this;
     if (keeper === undefined) return this.data.engine === "linked" ? "nowhere" : "local";
-    if (this.#tooLarge.has(zkeySha256)) return "local";
+    if (this.#tooLarge.has(zkeySha256) || this.#doubted.has(zkeySha256)) return "local";
     if (keeper.host !== undefined) return keeper.host;
     return this.#isGivenUp ? "local" : "nowhere";
   }
@@ -186,6 +189,30 @@ export class ServedEngine {
       this.keeper?.report(host, error);
     }
     return this.mayFallBack;
+  }
+
+  /**
+   * That a device made a proof which does not verify, although its witness satisfies the circuit: the
+   * device is at fault, or the key. The threads' own engine tells by the key's next proof, and until then
+   * the device goes on with other keys.
+   *
+   * @returns whether there is an engine that can tell.
+   */
+  doubt(host: HostThread, zkeySha256: string): boolean {
+    if (this.mayFallBack) this.#doubted.set(zkeySha256, host);
+    return this.mayFallBack;
+  }
+
+  /** That the threads themselves have made a proof with a key, or could not. */
+  judge(zkeySha256: string, result: ProveResult | WarmResult): void {
+    const host = this.#doubted.get(zkeySha256);
+    if (host === undefined) return;
+    const isProved = result.kind === "proved";
+    if (!isProved && !(result.kind === "failed" && result.code === "PROOF_REJECTED")) return;
+    this.#doubted.delete(zkeySha256);
+    if (!isProved) return;
+    const message = "the device made a proof that does not verify; it was discarded";
+    this.keeper?.report(host, gpuError("driver", message));
   }
 
   /**

@@ -1,5 +1,4 @@
 import { WorkError } from "../worker/errors.ts";
-import { gpuError } from "../worker/gpu/failure.ts";
 import type { HostThread } from "../worker/hosting/host-thread.ts";
 import {
   createTaskControl,
@@ -173,15 +172,17 @@ export class WorkerSlot {
         onBegin();
         return await work(undefined);
       }
-      return await this.#keys.use(artefacts.zkey, this.#member, options, work);
+      const result = await this.#keys.use(artefacts.zkey, this.#member, options, work);
+      this.#engine.judge(artefacts.zkey.sha256, result);
+      return result;
     } catch (error) {
       throw threadError(error);
     }
   }
 
   /**
-   * A result from a device, unless the device's failure is all that it says. A proof that does not verify
-   * is one, too: the witness satisfies the circuit, so another engine tells whether the key is at fault.
+   * A result from a device, unless the device's failure is all that it says, or another engine shall tell
+   * whose fault it is.
    */
   #judged<R extends ProveResult | WarmResult>(
     host: HostThread,
@@ -189,13 +190,15 @@ export class WorkerSlot {
     result: R,
   ): R {
     if (result.kind !== "failed") return result;
-    const isWrong = result.code === "PROOF_REJECTED" && this.#engine.mayFallBack;
-    if (result.detail.gpu === undefined && !isWrong) return result;
-    const { code, message, detail } = result;
-    const error = isWrong
-      ? gpuError("driver", "the device made a proof that does not verify; it was discarded")
-      : new WorkError(code, message, detail);
-    if (this.#engine.report(host, error, artefacts.zkey.sha256)) {
+    const { sha256 } = artefacts.zkey;
+    if (result.code === "PROOF_REJECTED" && this.#engine.doubt(host, sha256)) {
+      throw new ElsewhereError(
+        "the device made a proof that does not verify: another engine tries",
+      );
+    }
+    if (result.detail.gpu === undefined) return result;
+    const error = new WorkError(result.code, result.message, result.detail);
+    if (this.#engine.report(host, error, sha256)) {
       throw new ElsewhereError(`another engine does it: ${error.message}`);
     }
     if (error.detail.gpu !== "memory") return result;
