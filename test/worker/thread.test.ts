@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readShared } from "../../worker/artefacts.ts";
-import { SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
+import { ELEMENT_BYTES, SCALAR_FIELD, toBytesLE } from "../../worker/field.ts";
 import {
   createTaskControl,
   type PinnedArtefacts,
@@ -40,6 +40,8 @@ let long: Fixture;
 let smallArtefacts: PinnedArtefacts;
 let longArtefacts: PinnedArtefacts;
 let wtns: Uint8Array;
+/** Of the small circuit. */
+let wires: number;
 let pool: TaskPool;
 
 beforeAll(async () => {
@@ -48,7 +50,9 @@ beforeAll(async () => {
   smallArtefacts = await artefactsOf(small, small.key);
   longArtefacts = await artefactsOf(long, long.devKey);
   const program = new WitnessProgram(new Uint8Array(await readFile(small.wasm)));
-  wtns = encodeWtns(program.calculate(smallInputs()));
+  const witness = program.calculate(smallInputs());
+  wires = witness.length / ELEMENT_BYTES;
+  wtns = encodeWtns(witness);
   pool = new TaskPool(2);
 });
 afterAll(async () => {
@@ -229,6 +233,7 @@ describe("worker / thread", () => {
         kind: "warm",
         engine: expect.stringMatching(/^wasm/),
         isDevKey: false,
+        nVars: wires,
       });
       await rm(zkey.path);
       await rm(wasm.path);
