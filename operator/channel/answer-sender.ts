@@ -96,7 +96,8 @@ export class AnswerSender {
       const patienceMs = Math.min(this.#options.resendAfterMs, answer.urgencyMs / OFFERS_LEFT);
       if (slot && this.#nowMs() - slot.sentAtMs < patienceMs) continue;
       const nonce = known ?? this.#freeNonce(base);
-      if (nonce === undefined) break;
+      // No room for one more; those that have a nonce may still need a higher fee, and make room so.
+      if (nonce === undefined) continue;
       try {
         await this.#send(nonce, answer);
       } catch (error) {

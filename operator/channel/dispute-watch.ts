@@ -65,24 +65,40 @@ export class DisputeWatch {
     if (!this.#active.has(channel)) this.#active.set(channel, this.#head?.number ?? 0n);
   }
 
-  /** One round. @throws viem's errors if the node does not answer. */
+  /**
+   * One round. A channel that cannot be read keeps no other from its answer: anybody may bring one.
+   *
+   * @throws viem's errors if the node does not answer.
+   */
   async advance(): Promise<void> {
     const { reader, sender } = this.#dependencies;
     const head = await reader.head();
     this.#head = head;
     await this.#lookForNews(head);
     const wanted: Answer[] = [];
+    const unread: unknown[] = [];
     const channels = [...this.#active.keys()];
     for (let i = 0; i < channels.length; i += TOGETHER) {
       const some = channels.slice(i, i + TOGETHER);
-      const standings = await Promise.all(some.map((channel) => reader.standing(channel)));
+      const standings = await Promise.allSettled(some.map((channel) => reader.standing(channel)));
       for (const [k, channel] of some.entries()) {
-        const answer = this.#answerTo(channel, standings[k] as ChannelStanding, head);
+        const standing = standings[k] as PromiseSettledResult<ChannelStanding>;
+        if (standing.status === "rejected") {
+          unread.push(standing.reason);
+          continue;
+        }
+        const answer = this.#answerTo(channel, standing.value, head);
         if (answer) wanted.push(answer);
       }
     }
     wanted.sort((a, b) => a.urgencyMs - b.urgencyMs);
     await sender.advance(wanted);
+    if (unread.length === 0) return;
+    if (unread.length === channels.length) throw unread[0];
+    this.#dependencies.log.warn(
+      { channels: unread.length, failure: (unread[0] as Error).name },
+      "channels that cannot be read; they are looked at again",
+    );
   }
 
   #answerTo(channel: Address, standing: ChannelStanding, head: ChainMoment): Answer | undefined {

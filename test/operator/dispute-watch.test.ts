@@ -178,6 +178,46 @@ describe("operator / dispute watch", () => {
     for (const of of places) expect(await nonceOf(of)).toBe(9n);
   });
 
+  it("answers beside a channel that cannot be read, and looks at that again", async () => {
+    // Where a contract was, and is no more after a reorganisation.
+    const unreadable = { ...place, channel: developmentAccount(STRANGER).address };
+    await keep(unreadable, 9n);
+    await keep(place, 9n);
+    await town.dispute(ALICE, place, await signedState(place, 2n));
+    const { watch, log } = await makeWatch();
+    await watch.advance();
+    expect(await nonceOf()).toBe(9n);
+    expect(watch.active).toContain(unreadable.channel);
+    expect(log.lines.map(({ event }) => event)).toContain(
+      "channels that cannot be read; they are looked at again",
+    );
+  });
+
+  it("raises what waits although more disputes have come than it sends answers at a time", async () => {
+    const places = [place];
+    while (places.length < 17) places.push(await town.open());
+    for (const of of places) await town.dispute(ALICE, of, await signedState(of, 1n));
+    const [first, ...others] = places as [ChannelPlace, ...ChannelPlace[]];
+    for (const of of others) await keep(of, 9n);
+    await town.chain.control.setAutomine(false);
+    const { watch } = await makeWatch();
+    await watch.advance();
+    const feesOf = async () =>
+      new Map((await pending()).map(({ to, maxFeePerGas = 0n }) => [to, maxFeePerGas]));
+    const before = await feesOf();
+    expect(before.size).toBe(16);
+    // The one with the least time comes last.
+    await keep(first, 9n);
+    watch.touch(first.channel);
+    nowMs += RESEND_MS;
+    await watch.advance();
+    for (const [to, fee] of await feesOf()) expect(fee).toBeGreaterThan(before.get(to) ?? fee);
+    await town.chain.control.mine({ blocks: 1 });
+    await watch.advance();
+    await town.chain.control.mine({ blocks: 1 });
+    for (const of of places) expect(await nonceOf(of)).toBe(9n);
+  });
+
   it("replaces an answer that nobody mines by one with a higher fee, never by a second one", async () => {
     await keep(place, 9n);
     await town.dispute(ALICE, place, await signedState(place, 2n));
