@@ -6,6 +6,7 @@
 
 import type { Account, Address, Chain, Hex, PublicClient, Transport, WalletClient } from "viem";
 import type { Log } from "../log.ts";
+import { nodeFailure } from "../node-failure.ts";
 import { revertReason } from "../revert-reason.ts";
 import { CHANNEL_ABI } from "./abi.ts";
 
@@ -102,10 +103,7 @@ export class AnswerSender {
         await this.#send(nonce, answer);
       } catch (error) {
         // One answer's trouble must not keep the others.
-        this.#log.warn(
-          { channel: answer.to, failure: (error as Error).message },
-          "answer not sent",
-        );
+        this.#log.warn({ channel: answer.to, failure: nodeFailure(error) }, "answer not sent");
       }
     }
   }
@@ -143,7 +141,6 @@ export class AnswerSender {
       gas: (gas * GAS_MARGIN_PERCENT) / 100n,
       ...fees,
     });
-    this.#offered.set(nonce, fees);
     try {
       const hash = await this.#signer.sendRawTransaction({ serializedTransaction });
       this.#log.info(
@@ -151,10 +148,13 @@ export class AnswerSender {
         "answer sent",
       );
     } catch (error) {
-      // Underpriced, say, beside something of an earlier life at this nonce: the next round offers more.
       const text = String((error as Error).message);
+      // Beside something of an earlier life at this nonce: the next round offers more. A node that is
+      // away or busy says nothing about the fee.
+      if (/underpriced|fee.* (too )?(low|less)/i.test(text)) this.#offered.set(nonce, fees);
       if (!/already known|already imported|nonce (is )?too low/i.test(text)) throw error;
     }
+    this.#offered.set(nonce, fees);
     this.#slots.set(nonce, { answer, fees, sentAtMs: this.#nowMs() });
   }
 

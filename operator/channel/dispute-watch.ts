@@ -5,6 +5,7 @@
 
 import type { Address } from "viem";
 import type { Log } from "../log.ts";
+import { nodeFailure } from "../node-failure.ts";
 import { STATUS } from "./abi.ts";
 import type { Answer } from "./answer-sender.ts";
 import type { ChainMoment, ChannelReader, ChannelStanding } from "./channel-reader.ts";
@@ -96,7 +97,7 @@ export class DisputeWatch {
     if (unread.length === 0) return;
     if (unread.length === channels.length) throw unread[0];
     this.#dependencies.log.warn(
-      { channels: unread.length, failure: (unread[0] as Error).name },
+      { channels: unread.length, failure: nodeFailure(unread[0]) },
       "channels that cannot be read; they are looked at again",
     );
   }
@@ -144,7 +145,7 @@ export class DisputeWatch {
     try {
       return await this.#dependencies.reader.disputed(from < 0n ? 0n : from, to);
     } catch (error) {
-      this.#dependencies.log.warn({ failure: (error as Error).message }, "no logs; sweeping");
+      this.#dependencies.log.warn({ failure: nodeFailure(error) }, "no logs; sweeping");
       return undefined;
     }
   }

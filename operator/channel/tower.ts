@@ -16,6 +16,7 @@ import {
 import { privateKeyToAccount } from "viem/accounts";
 import { OperatorError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { nodeFailure } from "../node-failure.ts";
 import { AgreementHasher, type ChannelState, type ChannelTerms } from "./agreement.ts";
 import { AnswerSender } from "./answer-sender.ts";
 import { ChannelReader } from "./channel-reader.ts";
@@ -187,7 +188,7 @@ class Tower {
         await this.#watch.advance();
         this.#failure = undefined;
       } catch (error) {
-        this.#failure = (error as Error).message;
+        this.#failure = nodeFailure(error);
         log.error({ failure: this.#failure }, "round failed");
       }
       await pause(pollIntervalMs, undefined, { signal }).catch(() => {});

@@ -1,6 +1,6 @@
 // Round by round against a chain: what the watch looks at, and what it has answered.
 
-import { createWalletClient, http } from "viem";
+import { createWalletClient, custom, HttpRequestError } from "viem";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ChannelPlace } from "../../operator/channel/agreement.ts";
 import { AnswerSender } from "../../operator/channel/answer-sender.ts";
@@ -36,16 +36,34 @@ afterEach(() => town.chain.close());
 
 const RESEND_MS = 1_000;
 
-async function makeWatch(options: { maxFeePerGasWei?: bigint; sweepMs?: number } = {}) {
+async function makeWatch(
+  options: { maxFeePerGasWei?: bigint; sweepMs?: number; isSendingRefused?: () => boolean } = {},
+) {
   const log = listeningLog();
-  const { read, rpcUrl } = town.chain;
+  const { read } = town.chain;
   const account = developmentAccount(TOWER);
   const reader = await ChannelReader.open(read, town.factory);
   const sender = new AnswerSender(
     { maxFeePerGasWei: options.maxFeePerGasWei ?? 10n ** 12n, resendAfterMs: RESEND_MS },
     {
       read,
-      signer: createWalletClient({ account, transport: http(rpcUrl) }),
+      signer: createWalletClient({
+        account,
+        transport: custom(
+          {
+            request: async (call) => {
+              if (call.method === "eth_sendRawTransaction" && options.isSendingRefused?.()) {
+                throw new HttpRequestError({
+                  status: 429,
+                  url: "https://node.example/v3/password",
+                });
+              }
+              return read.request(call);
+            },
+          },
+          { retryCount: 0 },
+        ),
+      }),
       log,
       nowMs: () => nowMs,
     },
@@ -248,6 +266,23 @@ describe("operator / dispute watch", () => {
     nowMs += RESEND_MS - 1;
     await watch.advance();
     expect((await pending())[0]?.maxFeePerGas).toBeGreaterThan(before?.maxFeePerGas ?? 0n);
+  });
+
+  it("offers no higher fee because a node was busy, and keeps the node's address to itself", async () => {
+    await keep(place, 9n);
+    await town.dispute(ALICE, place, await signedState(place, 2n));
+    await town.chain.control.setAutomine(false);
+    let isSendingRefused = true;
+    const { watch, log } = await makeWatch({ isSendingRefused: () => isSendingRefused });
+    for (let i = 0; i < 12; i++) await watch.advance();
+    expect(await pending()).toHaveLength(0);
+    isSendingRefused = false;
+    await watch.advance();
+    const [answer] = await pending();
+    const { maxFeePerGas } = await town.chain.read.estimateFeesPerGas();
+    expect(answer?.maxFeePerGas).toBeLessThan(2n * maxFeePerGas);
+    expect(log.lines.map(({ event }) => event)).toContain("answer not sent");
+    expect(JSON.stringify(log.lines)).not.toContain("password");
   });
 
   it("offers no more than it may, and says so", async () => {
