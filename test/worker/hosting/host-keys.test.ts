@@ -14,14 +14,17 @@ function keysOfTest() {
     return load.promise;
   };
   const keys = new HostKeys({ loadKey } as unknown as Engine, 4);
+  /** Files are read in any order: who counts loads waits for one before the next. */
+  const begun = (number: number) =>
+    expect.poll(() => loads.length, { timeout: 30_000 }).toBeGreaterThan(number);
   /** Ends the load of this number when it has begun. */
   const end = async (number: number, how: "loaded" | "short") => {
-    await expect.poll(() => loads.length).toBeGreaterThan(number);
+    await begun(number);
     const short = gpuError("memory", "the test's engine is full");
     if (how === "short") loads[number]?.reject(short);
     else loads[number]?.resolve({ release: () => {} } as unknown as ResidentKey);
   };
-  return { keys, end };
+  return { keys, begun, end };
 }
 
 describe("worker / hosting / keys of a host", () => {
@@ -33,8 +36,9 @@ describe("worker / hosting / keys of a host", () => {
   });
 
   it("waits for a key to be let go that is still being loaded", async () => {
-    const { keys, end } = keysOfTest();
+    const { keys, begun, end } = keysOfTest();
     const loading = keys.hold(first);
+    await begun(0);
     const waiting = keys.hold(second);
     for (const number of [1, 2]) await end(number, "short");
     await end(0, "loaded");
@@ -44,8 +48,9 @@ describe("worker / hosting / keys of a host", () => {
   });
 
   it("does not wait for one that comes to wait itself", async () => {
-    const { keys, end } = keysOfTest();
+    const { keys, begun, end } = keysOfTest();
     const last = keys.hold(first);
+    await begun(0);
     const waiting = keys.hold(second);
     for (const number of [1, 2, 0]) await end(number, "short");
     await end(3, "loaded");
