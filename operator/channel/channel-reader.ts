@@ -74,7 +74,9 @@ export class ChannelReader {
   }
 
   /**
-   * Parties and keys, out of the channel's own code: nobody else can have put them there.
+   * Parties and keys, out of the channel's own code. That alone does not make it the factory's channel:
+   * anybody can deploy such code over storage of their choice, with deposits in it that never came. It is
+   * one if its address is `channelAddress` of these terms and a salt, which the caller has to compare.
    *
    * @throws OperatorError CHANNEL_UNKNOWN  if it is not deployed, or no clone of the factory's code.
    */
