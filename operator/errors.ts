@@ -1,5 +1,7 @@
 // Every failure of the operator: a code for machines, got and expected for people.
 
+import { nodeFailure } from "./node-failure.ts";
+
 /** What a caller of the HTTP API sees, by code. The codes without a caller end up in the log and in `/v1/status`. */
 export const OPERATOR_ERRORS = {
   BODY_TOO_LARGE: { httpStatus: 413 },
@@ -81,8 +83,7 @@ export class OperatorError extends Error {
   /** Anything caught → OperatorError. Unknown things become BUG and keep their cause. */
   static from(caught: unknown): OperatorError {
     if (caught instanceof OperatorError) return caught;
-    const message = caught instanceof Error ? caught.message : String(caught);
-    return new OperatorError("BUG", message, {}, { cause: caught });
+    return new OperatorError("BUG", nodeFailure(caught), {}, { cause: caught });
   }
 }
 
